@@ -1,0 +1,1 @@
+"""Adapter weights on the base: kinds, attaching, storing, checking."""

@@ -1,0 +1,118 @@
+"""Adapters on the base's model: attach, read, write, switch and remove their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from peft import (
+    PeftConfig,
+    get_peft_model_state_dict,
+    inject_adapter_in_model,
+    set_peft_model_state_dict,
+)
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+
+from adaptstilts.errors import AdapterError
+
+
+def adapter_layers(model: nn.Module) -> Iterator[tuple[str, LoraLayer]]:
+    """Every layer that carries adapters, with its path in the model."""
+    for path, module in model.named_modules():
+        if isinstance(module, LoraLayer):
+            yield path, module
+
+
+def attach(model: nn.Module, name: str, config: PeftConfig, *, seed: int) -> None:
+    """Adds a fresh adapter to a model, in place; its initial weights depend on `seed` alone.
+
+    The weights are held in the type of the model's computation, so that no copy of the
+    activations in another type is kept for the backward pass.
+
+    Args:
+        model: The frozen encoder.
+        name: The adapter's name, not yet taken.
+        config: PEFT's configuration.
+        seed: Decides the initial weights.
+
+    Raises:
+        AdapterError: The name is taken.
+    """
+    if any(name in layer.lora_A for _, layer in adapter_layers(model)):
+        raise AdapterError(f"an adapter named `{name}` is on the model already")
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        inject_adapter_in_model(config, model, adapter_name=name)
+    reference = next(model.parameters())
+    dtype = next(p.dtype for p in model.parameters() if p.is_floating_point())
+    for _, layer in adapter_layers(model):
+        if name in layer.lora_A:
+            layer.lora_A[name].to(reference.device, dtype)
+            layer.lora_B[name].to(reference.device, dtype)
+
+
+def detach(model: nn.Module, name: str) -> None:
+    """Removes an adapter's weights from a model, in place."""
+    for _, layer in adapter_layers(model):
+        if name in layer.lora_A:
+            layer.delete_adapter(name)
+    model.peft_config.pop(name, None)  # type: ignore[union-attr, operator]
+
+
+def read_weights(model: nn.Module, name: str) -> dict[str, Tensor]:
+    """An adapter's weights by PEFT's names on a bare encoder, without the adapter's own name."""
+    state: dict[str, Tensor] = get_peft_model_state_dict(model, adapter_name=name)
+    return state
+
+
+def write_weights(model: nn.Module, name: str, weights: Mapping[str, Tensor]) -> None:
+    """Sets an adapter's weights; every key must be there and no other.
+
+    Raises:
+        AdapterError: Keys are missing or unknown, or a shape differs; names the first.
+    """
+    expected = read_weights(model, name)
+    missing = sorted(expected.keys() - weights.keys())
+    unknown = sorted(weights.keys() - expected.keys())
+    wrong = sorted(
+        key
+        for key in expected.keys() & weights.keys()
+        if expected[key].shape != weights[key].shape
+    )
+    for what, keys in (("lacks", missing), ("has the unknown", unknown), ("misshapes", wrong)):
+        if keys:
+            raise AdapterError(
+                f"adapter `{name}` {what} {keys[0]} (one of {len(keys)}): it was made for another "
+                "base or with other targets"
+            )
+    set_peft_model_state_dict(model, dict(weights), adapter_name=name)
+
+
+def trainable(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
+    """Activates one adapter alone, makes its weights trainable, and returns them by path."""
+    parameters: dict[str, nn.Parameter] = {}
+    for path, layer in adapter_layers(model):
+        layer.enable_adapters(enabled=True)
+        layer.set_adapter([name], inference_mode=False)
+        layer.set_scale(name, 1.0)
+        for part in ("lora_A", "lora_B"):
+            parameters[f"{path}.{part}.weight"] = getattr(layer, part)[name].weight
+    for parameter in parameters.values():
+        parameter.requires_grad_(requires_grad=True)
+    return parameters
+
+
+def delta_norms(model: nn.Module, name: str) -> dict[str, float]:
+    """Frobenius norm of an adapter's weight update on each layer it is meant for.
+
+    ‖sBA‖² = s² · tr((AAᵀ)(BᵀB)), so the full update is never formed.
+    """
+    norms: dict[str, float] = {}
+    for path, layer in adapter_layers(model):
+        if name in layer.lora_A:
+            a = layer.lora_A[name].weight.detach().double()
+            b = layer.lora_B[name].weight.detach().double()
+            square = torch.sum((a @ a.T) * (b.T @ b)).clamp_min(0.0)
+            norms[path] = float(layer.scaling[name] * square.sqrt())
+    return norms

@@ -1,0 +1,1 @@
+"""How near translations lie: encode, retrieve, score."""

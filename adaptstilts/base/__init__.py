@@ -1,0 +1,1 @@
+"""The frozen pretrained encoder: loading, quantization, hidden states, identity."""

@@ -1,0 +1,1 @@
+"""From a system's expression to active adapters on the model."""

@@ -1,0 +1,1 @@
+"""Rows from a mirror, the hub or the bundled pocket data, made into examples and bitext."""

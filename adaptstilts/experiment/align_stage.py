@@ -1,0 +1,113 @@
+"""Carrying out an encoding stage: switch a system on, encode, find neighbours, finish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from adaptstilts.adapter import store as adapter_store
+from adaptstilts.adapter.attach import detach
+from adaptstilts.alignment.encode import encode
+from adaptstilts.alignment.protocol import EN_XX, XX_EN
+from adaptstilts.alignment.retrieval import Retrieval, retrieve
+from adaptstilts.base.load import Base
+from adaptstilts.composition.activate import active
+from adaptstilts.experiment.stage import Align, Update
+from adaptstilts.experiment.store import Summary, finish, stage_folder, working_folder
+from adaptstilts.experiment.train_stage import peak_bytes, snapshot_folder
+from adaptstilts.experiment.watch import Watcher
+from adaptstilts.experiment.workbench import Workbench
+
+FOUND = "found.npz"
+VECTORS = "vectors.npy"
+
+
+def align(stage: Align, workbench: Workbench, watcher: Watcher) -> Path:
+    """Encodes all distinct sentences once with a system and retrieves in every language and layer.
+
+    The vectors lie in a scratch file while the stage lasts: all layers of XTREME's 36 languages
+    take 6 GB with XLM-R Large.
+
+    Args:
+        stage: What is encoded, with which adapters.
+        workbench: The base and the tokenised sentences.
+        watcher: Who is told.
+
+    Returns:
+        The stage's final folder.
+
+    Raises:
+        AdapterError: An adapter does not fit the base, or does nothing on it.
+    """
+    started = time.monotonic()
+    base, inputs = workbench.base, workbench.bitexts[stage.key]
+    sentences = inputs.corpus.token_ids
+    with working_folder("align", stage.key) as partial:
+        vectors = np.lib.format.open_memmap(
+            partial / VECTORS,
+            mode="w+",
+            dtype=np.float32,
+            shape=(len(stage.layers), len(sentences), base.shape.width),
+        )
+        watcher.started(stage, len(sentences), "sentences")
+        with _system(base, stage.updates):
+            for done in encode(base, sentences, layers=stage.layers, vectors=vectors):
+                watcher.advanced(done, "")
+        found = {
+            f"{direction}/{language}": found
+            for language in stage.bitexts
+            for direction, found in retrieve(
+                vectors,
+                language=language,
+                layers=stage.layers,
+                foreign=inputs.corpus.foreign[language],
+                english=inputs.corpus.english[language],
+            ).found.items()
+        }
+        del vectors
+        with (partial / FOUND).open("wb") as file:
+            np.savez_compressed(file, **found)
+        summary = Summary(
+            kind="align",
+            name=stage.name,
+            key=stage.key,
+            seconds=time.monotonic() - started,
+            peak_memory_bytes=peak_bytes(base.device.type),
+            base=workbench.record,
+            data=inputs.data,
+            details={"sentences": len(sentences)},
+        )
+        return finish(partial, summary, scratch=(VECTORS,))
+
+
+def read_retrievals(stage: Align) -> list[Retrieval]:
+    """What a finished stage found, one for each language."""
+    with np.load(stage_folder("align", stage.key) / FOUND) as file:
+        return [
+            Retrieval(
+                language,
+                stage.layers,
+                {direction: file[f"{direction}/{language}"] for direction in (EN_XX, XX_EN)},
+            )
+            for language in stage.bitexts
+        ]
+
+
+@contextmanager
+def _system(base: Base, updates: tuple[Update, ...]) -> Iterator[None]:
+    """Puts a system's adapters on the base for as long as the context lasts."""
+    attached: list[str] = []
+    try:
+        for update in updates:
+            folder = snapshot_folder(stage_folder("train", update.training), update.share)
+            attached.append(update.adapter)
+            adapter_store.load(folder, base, update.adapter)
+        with active(base.model, {update.adapter: update.weight for update in updates}):
+            yield
+    finally:
+        for name in attached:
+            detach(base.model, name)

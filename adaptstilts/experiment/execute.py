@@ -1,0 +1,188 @@
+"""Carrying out a plan: the stages that are not finished, the run's folder, its record, its report."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from adaptstilts.errors import AdaptstiltsError
+from adaptstilts.experiment import run_folder
+from adaptstilts.experiment.align_stage import align
+from adaptstilts.experiment.plan import Plan
+from adaptstilts.experiment.score_stage import score
+from adaptstilts.experiment.stage import Score, Stage, Train
+from adaptstilts.experiment.store import Summary, is_finished, read_summary
+from adaptstilts.experiment.train_stage import train
+from adaptstilts.experiment.watch import Silence, Watcher, peak_memory_bytes
+from adaptstilts.experiment.workbench import Workbench, open_workbench
+from adaptstilts.record import run as record_file
+from adaptstilts.record.provenance import git_state, utc_now, versions
+from adaptstilts.record.run import (
+    AdapterRecord,
+    BaseRecord,
+    DataRecord,
+    GitRecord,
+    HeadlineRecord,
+    RunRecord,
+    StageRecord,
+)
+from adaptstilts.report import page
+
+PACKAGES = (
+    "adaptstilts",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "tokenizers",
+    "datasets",
+    "numpy",
+)
+
+
+def execute(plan: Plan, folder: Path, *, watcher: Watcher | None = None) -> RunRecord:
+    """Carries out a plan and leaves a run in a folder.
+
+    Stages that any earlier run has finished are not done again. A run that was cut off, started
+    again, ends as one that was not.
+
+    Args:
+        plan: What to do.
+        folder: Where the run goes; made if it is not there.
+        watcher: Who is told of the progress.
+
+    Returns:
+        The run's record, as it stands in the folder.
+
+    Raises:
+        AdaptstiltsError: A stage failed; the record says so too.
+    """
+    watcher = watcher or Silence()
+    run_folder.prepare(folder, plan)
+    record = _first_record(plan)
+    _write(folder, record)
+    started = time.monotonic()
+    try:
+        record = _carry_out(plan, folder, record, watcher, started)
+    except (AdaptstiltsError, KeyboardInterrupt, Exception) as error:
+        reason = f"{type(error).__name__}: {error}"
+        failed = {"status": "failed", "error": reason, "finished_at": utc_now()}
+        _write(folder, record.model_copy(update=failed))
+        raise
+    _write(folder, record)
+    page.write(folder)
+    return record
+
+
+def _carry_out(
+    plan: Plan, folder: Path, record: RunRecord, watcher: Watcher, started: float
+) -> RunRecord:
+    """Does what is not finished, gathers everything, and completes the record."""
+    pending = [stage for stage in plan.stages if not is_finished(stage.kind, stage.key)]
+    heavy = [stage for stage in pending if not isinstance(stage, Score)]
+    notices = list(plan.notices)
+    for notice in notices:
+        watcher.noticed(notice)
+    workbench = open_workbench(plan, heavy, watcher) if heavy else None
+    summaries: dict[str, Summary] = {}
+    stages: list[StageRecord] = []
+    for stage in plan.stages:
+        is_cached = is_finished(stage.kind, stage.key)
+        if not is_cached:
+            _do(stage, workbench, plan, watcher)
+        summary = read_summary(stage.kind, stage.key)
+        summaries[stage.key] = summary
+        watcher.finished(stage, is_cached=is_cached, seconds=summary.seconds)
+        stages.append(
+            StageRecord(
+                kind=stage.kind,
+                name=stage.name,
+                key=stage.key,
+                is_cached=is_cached,
+                seconds=summary.seconds,
+                peak_memory_bytes=summary.peak_memory_bytes,
+            )
+        )
+        run_folder.append_log(folder, {"at": utc_now(), **stages[-1].model_dump()})
+    run_folder.write_tables(folder, plan, summaries)
+    run_folder.write_adapters(folder, plan)
+    adapters = {
+        stage.name: AdapterRecord.model_validate(summaries[stage.key].details)
+        for stage in plan.stages
+        if isinstance(stage, Train)
+    }
+    for name, adapter in adapters.items():
+        if adapter.is_collapsed:
+            notice = (
+                f"training of {name} collapsed: it predicts one label for every dev row, so what "
+                "follows measures a failed training, not the task"
+            )
+            notices.append(notice)
+            watcher.noticed(notice)
+    base = next((s.base for s in summaries.values() if s.base is not None), None)
+    tables = {row["table"]: row for summary in summaries.values() for row in summary.data}
+    return record.model_copy(
+        update={
+            "status": "finished",
+            "finished_at": utc_now(),
+            "seconds": time.monotonic() - started,
+            "base": None if base is None else BaseRecord.model_validate(base),
+            "data": [DataRecord.model_validate(row) for row in tables.values()],
+            "stages": stages,
+            "adapters": adapters,
+            "headline": _headline(plan),
+            "notices": notices,
+            "peak_memory_bytes": peak_memory_bytes(),
+        }
+    )
+
+
+def _do(stage: Stage, workbench: Workbench | None, plan: Plan, watcher: Watcher) -> None:
+    """Carries out one stage."""
+    if isinstance(stage, Score):
+        score(stage, watcher)
+    elif workbench is None:
+        raise RuntimeError("a stage lost its workbench; this is a bug in adaptstilts")
+    elif isinstance(stage, Train):
+        train(stage, workbench, plan.recipe.base.model_dump(), watcher)
+    else:
+        align(stage, workbench, watcher)
+
+
+def _first_record(plan: Plan) -> RunRecord:
+    """The record before anything is done."""
+    git = git_state(Path(__file__).parent)
+    return RunRecord(
+        name=plan.recipe.name,
+        profile=plan.choice.profile,
+        profile_reason=plan.choice.reason,
+        status="running",
+        started_at=utc_now(),
+        command=list(sys.argv),
+        versions=versions(PACKAGES),
+        git=None if git is None else GitRecord.model_validate(git),
+        hardware=plan.hardware,
+        seeds={name: adapter.training.seed for name, adapter in plan.recipe.adapters.items()},
+        notices=list(plan.notices),
+    )
+
+
+def _headline(plan: Plan) -> HeadlineRecord | None:
+    """The figure that the report leads with: that of the first measurement of finished systems."""
+    for stage in plan.stages:
+        if isinstance(stage, Score) and stage.baseline is not None:
+            return HeadlineRecord(
+                benchmark=stage.benchmark,
+                protocol=stage.protocol.name,
+                layer=stage.headline.layer,
+                direction=stage.protocol.directions[0],
+                metric=stage.protocol.metrics[0],
+                why=stage.headline.why,
+            )
+    return None
+
+
+def _write(folder: Path, record: RunRecord) -> None:
+    """Puts the record into the run's folder."""
+    record_file.write(folder / run_folder.RECORD, record)

@@ -1,0 +1,53 @@
+"""The key of a stage: a hash of everything that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from adaptstilts.record.provenance import versions
+
+LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "numpy")
+# The rooms whose code decides what a stage computes.
+ROOMS = {
+    "train": ("data", "base", "adapter", "head", "training", "experiment/train_stage.py"),
+    "align": ("data", "base", "adapter", "composition", "alignment", "metric/retrieval.py"),
+    "score": ("alignment", "metric", "record/scores.py", "experiment/score_stage.py"),
+}
+KEY_LENGTH = 20
+
+
+def stage_key(kind: str, decides: Mapping[str, Any]) -> str:
+    """Hash of a stage's inputs, of the code that it runs, and of the libraries under it.
+
+    Args:
+        kind: A key of `ROOMS`.
+        decides: Everything else that decides the result, as plain JSON values.
+    """
+    whole = {
+        "kind": kind,
+        "code": code_digest(ROOMS[kind]),
+        "libraries": versions(LIBRARIES),
+        **decides,
+    }
+    text = json.dumps(whole, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+@cache
+def code_digest(rooms: tuple[str, ...]) -> str:
+    """SHA-256 over the source files of some rooms of the package."""
+    root = Path(str(files("adaptstilts")))
+    digest = hashlib.sha256()
+    for room in rooms:
+        place = root / room
+        paths = [place] if place.suffix == ".py" else sorted(place.rglob("*.py"))
+        for path in paths:
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

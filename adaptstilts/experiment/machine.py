@@ -1,0 +1,122 @@
+"""What this machine is used for: profile, device and precision, chosen and told. No torch."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from adaptstilts.base.identity import POCKET
+from adaptstilts.errors import MachineError
+from adaptstilts.record.run import HardwareRecord
+
+Profile = Literal["full", "pocket"]
+
+# bf16 needs an Ampere GPU; float16 would need loss scaling, so older GPUs compute in float32.
+BF16_CAPABILITY = 8.0
+HUB_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A profile and why it was taken.
+
+    Attributes:
+        profile: `full` or `pocket`; decides the data sources and what figures may be set beside.
+        layer: The profile of the recipe that is laid onto it, if any.
+        reason: Why, in words.
+    """
+
+    profile: Profile
+    layer: str | None
+    reason: str
+
+
+def choose_profile(
+    asked: str,
+    *,
+    offered: list[str],
+    base: str,
+    revision: str | None,
+    has_mirror: bool,
+    hardware: HardwareRecord,
+) -> Choice:
+    """The profile that a run takes.
+
+    Args:
+        asked: `auto`, `full`, or the name of a profile of the recipe.
+        offered: The profiles that the recipe offers beside the plain tree.
+        base: `base.model` of the plain tree.
+        revision: `base.revision` of the plain tree.
+        has_mirror: Whether data come from a mirror, so that no hub is needed for them.
+        hardware: This machine.
+    """
+    if base == POCKET:
+        layer = asked if asked in offered else None
+        return Choice("pocket", layer, "the recipe itself uses the pocket base")
+    if asked == "full":
+        return Choice("full", None, "asked for by --profile full")
+    if asked != "auto":
+        profile: Profile = "pocket" if asked == POCKET else "full"
+        return Choice(profile, asked, f"asked for by --profile {asked}")
+    if POCKET not in offered:
+        return Choice("full", None, "the recipe offers no pocket profile")
+    if hardware.gpu is None:
+        return Choice("pocket", POCKET, "no CUDA GPU is here")
+    is_cached = _is_cached(base, revision)
+    if not (is_cached and has_mirror) and not _hub_answers(base, revision):
+        what = "no mirror is named and the hub" if is_cached else f"{base} is not cached and the hub"
+        reason = f"a GPU is here ({hardware.gpu.name}), but {what} does not answer"
+        return Choice("pocket", POCKET, reason)
+    return Choice("full", None, f"a GPU is here ({hardware.gpu.name}) and {base} is at hand")
+
+
+def choose_device(asked: str, profile: Profile, hardware: HardwareRecord) -> str:
+    """`cuda` or `cpu`.
+
+    Raises:
+        MachineError: The full profile was left to choose and there is no GPU.
+    """
+    if asked != "auto":
+        return asked
+    if hardware.gpu is not None:
+        return "cuda"
+    if profile == "full":
+        raise MachineError(
+            "profile full needs a CUDA GPU and nvidia-smi finds none here. Run with "
+            "--profile pocket, or with base.device=cpu if the CPU is meant (slow)"
+        )
+    return "cpu"
+
+
+def choose_compute(asked: str, device: str, hardware: HardwareRecord) -> str:
+    """`bf16` where the GPU has it, else `fp32`."""
+    if asked != "auto":
+        return asked
+    gpu = hardware.gpu
+    has_bf16 = gpu is not None and float(gpu.compute_capability) >= BF16_CAPABILITY
+    return "bf16" if device == "cuda" and has_bf16 else "fp32"
+
+
+def _is_cached(base: str, revision: str | None) -> bool:
+    """Whether a base is a folder or in the hub's cache."""
+    if Path(base).expanduser().is_dir():
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(base, "config.json", revision=revision), str)
+
+
+def _hub_answers(base: str, revision: str | None) -> bool:
+    """Whether the hub knows a base; False where it is switched off or does not answer in time."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
+        return False
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        HfApi().model_info(base, revision=revision, timeout=HUB_SECONDS)
+    except (HfHubHTTPError, OSError):
+        return False
+    return True

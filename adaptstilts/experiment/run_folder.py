@@ -1,0 +1,119 @@
+"""The folder that a run leaves: recipe, record, tables, adapters; every file whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from adaptstilts.errors import RecordError
+from adaptstilts.experiment.plan import Plan
+from adaptstilts.experiment.score_stage import EFFECTS, ITEMS, SCORES
+from adaptstilts.experiment.stage import Score, Train
+from adaptstilts.experiment.store import Summary, stage_folder
+from adaptstilts.experiment.train_stage import ADAPTER
+from adaptstilts.metric.interval import wilson
+from adaptstilts.recipe.load import resolved_yaml
+from adaptstilts.record import scores as tables
+from adaptstilts.record.files import write_bytes, write_text
+
+RECORD = "record.json"
+NAME_DIGITS = 8
+
+
+def default_folder(plan: Plan) -> Path:
+    """`runs/<name>-<hash>`: the same experiment always goes to the same folder."""
+    whole = resolved_yaml(plan.recipe) + "".join(stage.key for stage in plan.stages)
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:NAME_DIGITS]
+    return Path("runs") / f"{plan.recipe.name}-{plan.choice.profile}-{digest}"
+
+
+def prepare(folder: Path, plan: Plan) -> None:
+    """Makes a run's folder and puts the recipe in it.
+
+    Raises:
+        RecordError: The folder holds something that is not a run.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RecordError(f"{folder} is a file; name another folder with --out")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "recipe.yaml").is_file():
+        raise RecordError(
+            f"{folder} holds files that are not a run's; name an empty or new folder with --out"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_bytes(folder / "recipe.yaml", plan.path.read_bytes())
+    write_text(folder / "recipe.resolved.yaml", resolved_yaml(plan.recipe))
+
+
+def write_tables(folder: Path, plan: Plan, summaries: dict[str, Summary]) -> None:
+    """Gathers the tables of all stages: scores, effects and what each item got.
+
+    Args:
+        folder: The run's folder.
+        plan: The plan, all of whose stages are finished.
+        summaries: What each stage says of itself, by key.
+    """
+    scores: list[tables.Score] = []
+    effects: list[tables.Effect] = []
+    items: dict[str, list[tables.Items]] = {}
+    for stage in plan.stages:
+        finished = stage_folder(stage.kind, stage.key)
+        if isinstance(stage, Train):
+            scores += _task_scores(stage, plan, summaries[stage.key])
+            outcomes = (finished / "outcomes.json").read_bytes()
+            write_bytes(folder / "items" / f"{stage.task.name}.{stage.name}.json", outcomes)
+        elif isinstance(stage, Score):
+            scores += tables.read_scores(finished / SCORES)
+            effects += tables.read_effects(finished / EFFECTS)
+            name = stage.benchmark.rpartition("/")[2]
+            items.setdefault(name, []).extend(tables.read_items(finished / ITEMS))
+    tables.write_scores(folder / "scores.parquet", scores)
+    tables.write_effects(folder / "effects.parquet", effects)
+    for name, rows in items.items():
+        tables.write_items(folder / "items" / f"{name}.parquet", rows)
+
+
+def write_adapters(folder: Path, plan: Plan) -> None:
+    """Copies each chosen adapter with its head into the run's folder."""
+    for stage in plan.stages:
+        if isinstance(stage, Train):
+            final = folder / "adapters" / stage.name
+            partial = folder / "adapters" / f"{stage.name}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(stage_folder("train", stage.key) / ADAPTER, partial)
+            shutil.rmtree(final, ignore_errors=True)
+            partial.rename(final)
+
+
+def append_log(folder: Path, event: dict[str, Any]) -> None:
+    """Adds one line to `log.jsonl`."""
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(event, ensure_ascii=False) + "\n")
+
+
+def _task_scores(stage: Train, plan: Plan, summary: Summary) -> list[tables.Score]:
+    """An adapter's score on its own task, for every system that is just that adapter."""
+    details = summary.details
+    n, accuracy = details["test_n"], details["test_accuracy"]
+    low, high = wilson(round(accuracy * n), n)
+    return [
+        tables.Score(
+            system=system,
+            seed=details["seed"],
+            benchmark=stage.test.dataset,
+            protocol="validation",
+            language="en",
+            direction=None,
+            layer=None,
+            metric=stage.task.metric,
+            value=accuracy,
+            n=n,
+            low=low,
+            high=high,
+            trained_share=None,
+        )
+        for system, expression in plan.recipe.systems.items()
+        if expression == stage.name
+    ]

@@ -1,0 +1,215 @@
+"""Carrying out a training stage: run the loop, keep snapshots, choose one, score it, finish."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from adaptstilts.adapter import store as adapter_store
+from adaptstilts.adapter.attach import attach, detach, write_weights
+from adaptstilts.adapter.lora import lora_config
+from adaptstilts.experiment.stage import Train
+from adaptstilts.experiment.store import Summary, finish, working_folder
+from adaptstilts.experiment.watch import Watcher, peak_memory_bytes
+from adaptstilts.experiment.workbench import Workbench
+from adaptstilts.head import store as head_store
+from adaptstilts.head.classification import new_head
+from adaptstilts.record.files import write_text
+from adaptstilts.training import state as training_state
+from adaptstilts.training.batches import total_steps
+from adaptstilts.training.loop import Evaluation, Settings, Step, Training
+
+ADAPTER = "adapter"
+SNAPSHOTS = "snapshots"
+STATE = "state.safetensors"
+PROGRESS = "progress.json"
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
+
+
+def snapshot_folder(stage: Path, share: float | None) -> Path:
+    """Where a finished training keeps its chosen adapter, or the snapshot at a share."""
+    return stage / ADAPTER if share is None else stage / SNAPSHOTS / f"{share:.4f}"
+
+
+def train(stage: Train, workbench: Workbench, plan_base: dict[str, Any], watcher: Watcher) -> Path:
+    """Trains an adapter, from where an earlier run was cut off if there was one.
+
+    Args:
+        stage: What is trained.
+        workbench: The base and the tokenised rows.
+        plan_base: The recipe's `base` section, for the adapter's provenance.
+        watcher: Who is told.
+
+    Returns:
+        The stage's final folder.
+
+    Raises:
+        TrainingError: The loss is not a number.
+    """
+    with working_folder("train", stage.key) as partial:
+        try:
+            return _train(stage, workbench, plan_base, watcher, partial)
+        finally:
+            detach(workbench.base.model, stage.name)
+
+
+def _train(
+    stage: Train,
+    workbench: Workbench,
+    plan_base: dict[str, Any],
+    watcher: Watcher,
+    partial: Path,
+) -> Path:
+    """The work itself, in the stage's unfinished folder."""
+    started = time.monotonic()
+    base, tokens, recipe = workbench.base, workbench.tasks[stage.key], stage.adapter
+    method = recipe.method
+    config = lora_config(
+        rank=method.rank, alpha=method.alpha, dropout=method.dropout, targets=method.targets
+    )
+    attach(base.model, stage.name, config, seed=recipe.training.seed)
+    head = new_head(
+        width=base.shape.width,
+        labels=len(stage.task.labels),
+        pooling=recipe.head.pooling,
+        dropout=recipe.head.dropout,
+        seed=recipe.training.seed,
+    ).to(base.device)
+    settings = _settings(stage, [len(ids) for ids in tokens.train.token_ids])
+    progress: dict[str, Any] = {"seconds": 0.0, "points": []}
+    state = None
+    if (partial / STATE).is_file() and (partial / PROGRESS).is_file():
+        state = training_state.load(partial / STATE)
+        progress = json.loads((partial / PROGRESS).read_text(encoding="utf-8"))
+        watcher.noticed(f"training of {stage.name} goes on after step {state.step}")
+    training = Training(
+        base, stage.name, head, train=tokens.train, dev=tokens.dev, settings=settings, state=state
+    )
+    # A kill may fall between the two files: what the state has not seen yet will be done again.
+    points = [point for point in progress["points"] if point["step"] <= training.step]
+    earlier = progress["seconds"]
+    provenance = adapter_store.Provenance(
+        task=stage.task.name,
+        base=plan_base["model"],
+        revision=plan_base["revision"],
+        fingerprint=base.fingerprint,
+        weights=base.weights,
+        details={
+            "method": method.model_dump(mode="json"),
+            "head": recipe.head.model_dump(mode="json"),
+            "training": recipe.training.model_dump(mode="json"),
+            "labels": list(stage.task.labels),
+            "data": tokens.data,
+        },
+    )
+
+    def checkpoint() -> None:
+        progress = {"seconds": earlier + time.monotonic() - started, "points": points}
+        write_text(partial / PROGRESS, json.dumps(progress))
+        fresh = partial / f"{STATE}.fresh"
+        training_state.save(training.state(), fresh)
+        fresh.replace(partial / STATE)
+
+    watcher.started(stage, settings.steps, "steps")
+    saved = time.monotonic()
+    is_due = False
+    for event in training.run():
+        if isinstance(event, Evaluation):
+            folder = snapshot_folder(partial, event.share)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            adapter_store.save(folder, event.adapter, config, provenance)
+            head_store.save(folder, event.head)
+            points.append(_point(event))
+            is_due = True
+        else:
+            watcher.advanced(event.step, _words(event, points))
+            if is_due or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                checkpoint()
+                saved, is_due = time.monotonic(), False
+    chosen = max(points, key=lambda point: (point["dev_accuracy"], -point["step"]))
+    source = snapshot_folder(partial, chosen["share"])
+    shutil.rmtree(partial / ADAPTER, ignore_errors=True)
+    shutil.copytree(source, partial / ADAPTER)
+    weights = adapter_store.read_weights_file(partial / ADAPTER)
+    write_weights(base.model, stage.name, weights)
+    head_store.load(partial / ADAPTER, head)
+    predictions = training.predict(tokens.test.token_ids)
+    right = sum(map(int.__eq__, predictions, tokens.test.labels))
+    details = {
+        "task": stage.task.name,
+        "method": method.model_dump(mode="json"),
+        "parameters": sum(weight.numel() for weight in weights.values()),
+        "seed": recipe.training.seed,
+        "steps": settings.steps,
+        "chosen_step": chosen["step"],
+        "chosen_share": chosen["share"],
+        "dev_accuracy": chosen["dev_accuracy"],
+        "dev_n": len(tokens.dev.labels),
+        "test_accuracy": right / len(predictions),
+        "test_n": len(predictions),
+        "head_parameters": sum(p.numel() for p in head.parameters()),
+        "curve": [{key: point[key] for key in CURVE} for point in points],
+        "is_collapsed": bool(chosen["is_constant"]),
+    }
+    outcomes = {"labels": list(tokens.test.labels), "predictions": predictions}
+    write_text(partial / "outcomes.json", json.dumps(outcomes))
+    summary = Summary(
+        kind="train",
+        name=stage.name,
+        key=stage.key,
+        seconds=earlier + time.monotonic() - started,
+        peak_memory_bytes=peak_bytes(base.device.type),
+        base=workbench.record,
+        data=tokens.data,
+        details=details,
+    )
+    return finish(partial, summary, scratch=(STATE, f"{STATE}.fresh", PROGRESS))
+
+
+CURVE = ("step", "share", "loss", "dev_accuracy")
+
+
+def _point(event: Evaluation) -> dict[str, Any]:
+    """One evaluation as plain values."""
+    return {
+        "step": event.step,
+        "share": event.share,
+        "loss": event.loss,
+        "dev_accuracy": event.accuracy,
+        "is_constant": len(set(event.predictions)) == 1,
+    }
+
+
+def _words(event: Step, points: list[dict[str, Any]]) -> str:
+    """What a progress line says of a step."""
+    words = f"loss {event.loss:.3f}  rate {event.learning_rate:.1e}"
+    return f"{words}  dev {points[-1]['dev_accuracy']:.1%}" if points else words
+
+
+def _settings(stage: Train, lengths: list[int]) -> Settings:
+    """The recipe's training section as the loop's settings."""
+    values = stage.adapter.training.model_dump()
+    steps = total_steps(
+        lengths,
+        tokens_per_batch=values["tokens_per_batch"],
+        accumulation=values["accumulation"],
+        seed=values["seed"],
+        epochs=values["epochs"],
+        steps=values["steps"],
+    )
+    names = asdict(Settings(steps, 0, 0, 0, 0, 0, 0, 0, 0)).keys() - {"steps"}
+    return Settings(steps=steps, **{name: values[name] for name in names})
+
+
+def peak_bytes(device: str) -> int:
+    """The most memory held so far, on the device where the work was done."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    return peak_memory_bytes()

@@ -1,0 +1,1 @@
+"""Task output layers, stored beside their adapters, never inside them."""

@@ -1,0 +1,193 @@
+"""What no single section can see: names that must exist, settings that must fit each other.
+
+Works on the plain tree, piece by piece: a mistake in one piece does not hide those in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from adaptstilts.recipe.adapter import Training
+from adaptstilts.recipe.measure import Tatoeba
+from adaptstilts.recipe.problems import Finding, unknown_name
+from adaptstilts.recipe.system import NO_ADAPTER, System, adapter_of
+from adaptstilts.recipe.tree import KeyPath
+
+Piece = TypeVar("Piece")
+
+_TRAINING: TypeAdapter[Training] = TypeAdapter(Training)
+_TATOEBA: TypeAdapter[Tatoeba] = TypeAdapter(Tatoeba)
+_SYSTEM: TypeAdapter[System] = TypeAdapter(System)
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """The parts of a recipe that are sound in themselves; None for one that is not."""
+
+    adapters: dict[str, Training | None]
+    systems: dict[str, System | None]
+    measures: dict[int, Tatoeba]
+    baseline: str | None
+
+
+def cross_check(tree: dict[str, Any]) -> list[Finding]:
+    """Finds what does not fit together.
+
+    Args:
+        tree: The plain tree of a recipe; parts may be wrong or missing, they are then passed over.
+
+    Returns:
+        The findings, in the order of the sections.
+    """
+    measure = tree.get("measure")
+    pieces = _Pieces(
+        adapters={
+            name: _sound(_TRAINING, _mapping(adapter).get("training"))
+            for name, adapter in _mapping(tree.get("adapters")).items()
+        },
+        systems={
+            name: _sound(_SYSTEM, system) for name, system in _mapping(tree.get("systems")).items()
+        },
+        measures={
+            index: tatoeba
+            for index, entry in enumerate(measure if isinstance(measure, list) else [])
+            if (tatoeba := _sound(_TATOEBA, _mapping(entry).get("tatoeba"))) is not None
+        },
+        baseline=_mapping(tree.get("report")).get("baseline"),
+    )
+    return [*_adapters(pieces), *_systems(pieces), *_measures(pieces), *_baseline(pieces)]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """The value if it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _sound(adapter: TypeAdapter[Piece], value: Any) -> Piece | None:
+    """The validated piece; None if it has mistakes of its own."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        return None
+
+
+def _adapters(pieces: _Pieces) -> Iterator[Finding]:
+    """Each adapter is used, may be called so, and knows how long it is trained."""
+    used = {adapter_of(system) for system in pieces.systems.values() if system is not None}
+    are_all_sound = None not in pieces.systems.values()
+    for name, training in pieces.adapters.items():
+        here: KeyPath = ("adapters", name)
+        if name == NO_ADAPTER:
+            message = "`none` means the bare base; choose another name"
+            yield Finding(here, message, is_about_key=True)
+        elif name not in used and are_all_sound:
+            message = f"no system uses this adapter; add one, such as `{name}: {name}`"
+            yield Finding(here, message, is_about_key=True)
+        if training is not None:
+            yield from _training(training, (*here, "training"))
+
+
+def _training(training: Training, here: KeyPath) -> Iterator[Finding]:
+    """The settings of one training fit each other."""
+    if training.epochs is None and training.steps is None:
+        yield Finding(here, "give `epochs` or `steps`: how long to train", is_about_key=True)
+    if training.epochs is not None and training.steps is not None:
+        message = "give `epochs` or `steps`, not both; `null` takes one out"
+        yield Finding((*here, "steps"), message, is_about_key=True)
+    if training.tokens_per_batch < training.max_length:
+        message = (
+            f"a batch of {training.tokens_per_batch} tokens cannot hold a row of up to "
+            f"{training.max_length} (`max_length`)"
+        )
+        yield Finding((*here, "tokens_per_batch"), message)
+    if training.steps is not None and training.evaluations > training.steps:
+        message = (
+            f"{training.evaluations} evaluations do not fit into {training.steps} steps; "
+            f"give at most {training.steps}"
+        )
+        yield Finding((*here, "evaluations"), message)
+
+
+def _systems(pieces: _Pieces) -> Iterator[Finding]:
+    """Each system runs on an adapter that is there."""
+    for name, system in pieces.systems.items():
+        if system is None:
+            continue
+        adapter = adapter_of(system)
+        path: KeyPath = ("systems", name)
+        is_scaled = not isinstance(system, str)
+        while not isinstance(system, str):
+            system, path = system.scale.of, (*path, "scale", "of")
+        if adapter is None:
+            if is_scaled:
+                yield Finding(path, "`none` is the bare base; there is nothing in it to scale")
+        elif adapter not in pieces.adapters:
+            yield Finding(path, unknown_name(adapter, "adapter", [*pieces.adapters, NO_ADAPTER]))
+
+
+def _measures(pieces: _Pieces) -> Iterator[Finding]:
+    """Each measurement names systems that are there, and fits their training."""
+    for index, tatoeba in pieces.measures.items():
+        here: KeyPath = ("measure", index, "tatoeba")
+        listed = [] if tatoeba.systems == "all" else tatoeba.systems
+        for place, name in enumerate(listed):
+            if name not in pieces.systems:
+                message = unknown_name(name, "system", pieces.systems)
+                yield Finding((*here, "systems", place), message)
+        layer, layers = tatoeba.layer, tatoeba.layers
+        if layer is not None and isinstance(layers, list) and layer not in layers:
+            yield Finding((*here, "layer"), f"layer {layer} is not among `layers`")
+        if tatoeba.during is not None:
+            yield from _during(tatoeba, here, pieces)
+        elif "every" in tatoeba.model_fields_set:
+            message = "`every` needs `during: training`"
+            yield Finding((*here, "every"), message, is_about_key=True)
+
+
+def _during(tatoeba: Tatoeba, here: KeyPath, pieces: _Pieces) -> Iterator[Finding]:
+    """Measuring during training: systems that are one adapter, at moments that have a snapshot."""
+    single = [
+        name
+        for name, system in pieces.systems.items()
+        if isinstance(system, str) and system in pieces.adapters
+    ]
+    if tatoeba.systems == "all":
+        example = f", such as [{', '.join(single)}]" if single else ""
+        message = f"`during: training` needs a list of systems that are one adapter{example}"
+        is_given = "systems" in tatoeba.model_fields_set
+        yield Finding((*here, "systems") if is_given else here, message)
+        return
+    for place, name in enumerate(tatoeba.systems):
+        system = pieces.systems.get(name)
+        if system is None:
+            continue
+        if name not in single:
+            if not isinstance(system, str) or system == NO_ADAPTER:
+                message = f"`{name}` is not simply one adapter, so it has no training to follow"
+                yield Finding((*here, "systems", place), message)
+            continue
+        training = pieces.adapters[str(system)]
+        if training is not None and not _falls_on(tatoeba.every, training.evaluations):
+            message = (
+                f"{100 * tatoeba.every:.4g}% of the training is not a multiple of the "
+                f"{100 / training.evaluations:.4g}% between the {training.evaluations} evaluations "
+                f"of `{system}`"
+            )
+            yield Finding((*here, "every"), message)
+
+
+def _falls_on(every: float, evaluations: int) -> bool:
+    """Whether a share of the training is a whole number of evaluations."""
+    number = every * evaluations
+    return round(number) >= 1 and abs(number - round(number)) < 1e-6
+
+
+def _baseline(pieces: _Pieces) -> Iterator[Finding]:
+    """The report compares with a system that is there."""
+    name = pieces.baseline
+    if isinstance(name, str) and name and pieces.systems and name not in pieces.systems:
+        yield Finding(("report", "baseline"), unknown_name(name, "system", pieces.systems))

@@ -1,0 +1,1 @@
+"""What a run leaves behind: its record, its tidy scores and where they came from."""

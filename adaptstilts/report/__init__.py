@@ -1,0 +1,1 @@
+"""What a run says, for people: terminal table, figures, one-file page."""

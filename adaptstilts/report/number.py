@@ -1,0 +1,86 @@
+"""How numbers are written: percent, signed points, intervals, counts, durations, sizes."""
+
+from __future__ import annotations
+
+import math
+
+MINUS = "−"
+ABSENT = "—"
+
+
+def is_interval(low: float, high: float) -> bool:
+    """Whether both ends are numbers; a score without an interval has none."""
+    return math.isfinite(low) and math.isfinite(high)
+
+
+def percent(share: float) -> str:
+    """A share in 0–1 as percent with one decimal, such as `71.3 %`."""
+    return f"{share * 100:.1f} %"
+
+
+def bare_percent(share: float) -> str:
+    """A share in 0–1 in percent without the sign, such as `71.3`."""
+    return f"{share * 100:.1f}"
+
+
+def percent_interval(low: float, high: float) -> str:
+    """An interval of shares, such as `70.1–72.4`; empty where there is none."""
+    if not is_interval(low, high):
+        return ""
+    return f"{low * 100:.1f}–{high * 100:.1f}"
+
+
+def points(difference: float, decimals: int = 1) -> str:
+    """A difference of shares in points with its sign, such as `−3.1`; zero has no sign."""
+    text = f"{abs(difference) * 100:.{decimals}f}"
+    if float(text) == 0:
+        return text
+    return f"{MINUS if difference < 0 else '+'}{text}"
+
+
+def decimals_for(low: float, high: float) -> int:
+    """Decimals that keep the end of an interval that excludes zero visibly off zero."""
+    if not is_interval(low, high) or low <= 0 <= high:
+        return 1
+    nearer = min(abs(low), abs(high)) * 100
+    return next((decimals for decimals in (1, 2, 3) if round(nearer, decimals) > 0), 4)
+
+
+def points_interval(low: float, high: float, decimals: int | None = None) -> str:
+    """An interval of differences in points, such as `−3.6 to −2.6`; empty where there is none."""
+    if not is_interval(low, high):
+        return ""
+    places = decimals_for(low, high) if decimals is None else decimals
+    return f"{points(low, places)} to {points(high, places)}"
+
+
+def count(number: int) -> str:
+    """A whole number with thousands set apart, such as `19,548`."""
+    return f"{number:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A count with its noun, such as `1 language` or `20 languages`."""
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A duration, such as `48.2 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(bytes_: int | None) -> str:
+    """A size in binary units, such as `1.2 GiB`; a dash where it is unknown."""
+    if bytes_ is None:
+        return ABSENT
+    value, unit = float(bytes_), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.0f} {unit}" if unit in {"B", "KiB"} else f"{value:.1f} {unit}"

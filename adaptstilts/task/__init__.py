@@ -1,0 +1,1 @@
+"""Declarations of tasks, benchmarks and languages; no code that loads or scores."""

@@ -1,0 +1,1 @@
+"""English tasks that are trained first, one file each."""

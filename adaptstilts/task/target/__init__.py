@@ -1,0 +1,1 @@
+"""What is measured in other languages, one file each."""

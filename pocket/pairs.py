@@ -1,0 +1,143 @@
+"""Gathers what is learned: texts, each with an *anchor*, the text whose teacher vector is its goal.
+
+A translation's anchor is its English side; an English text, and a text in a language that the
+teacher reads, is its own anchor.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from pocket.corpus import LANGUAGES, TEACHER_LANGUAGES, read_monolingual, read_parallel
+
+PAIR_CAPS: dict[str, int] = {
+    "tatoeba_anki": 60_000,
+    "libreoffice_help": 12_000,
+    "wesnoth": 17_000,
+    "ntrex": 2_000,
+    "gnome_user_docs": 2_400,
+}
+"""Most pairs of one language that are taken from one source."""
+
+OWN_SOURCES = ("common_voice", "wikipedia_panx_train", "wisesight_train", "ud_dev_train")
+"""Sources of text that is its own anchor."""
+
+DENSE_SCRIPTS = frozenset({"ja", "zh", "ko", "th"})
+
+
+@dataclass
+class Examples:
+    """Texts with their anchors.
+
+    Attributes:
+        anchors: (language, text), each text once.
+        rows: (language, source, index of the anchor, text).
+    """
+
+    anchors: list[tuple[str, str]] = field(default_factory=list)
+    rows: list[tuple[str, str, int, str]] = field(default_factory=list)
+    _index: dict[str, int] = field(default_factory=dict)
+
+    def add(self, language: str, source: str, text: str, anchor: str, spoken: str = "en") -> None:
+        """Adds a text; a new anchor (in the language `spoken`) also becomes a text of its own."""
+        index = self._index.get(anchor)
+        if index is None:
+            index = self._index[anchor] = len(self.anchors)
+            self.anchors.append((spoken, anchor))
+            self.rows.append((spoken, source, index, anchor))
+        if text != anchor:
+            self.rows.append((language, source, index, text))
+
+    def write(self, work: Path) -> None:
+        """Writes `anchors.tsv` and `examples.tsv`."""
+        work.mkdir(parents=True, exist_ok=True)
+        with (work / "anchors.tsv").open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{language}\t{text}\n" for language, text in self.anchors)
+        with (work / "examples.tsv").open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines("\t".join(map(str, row)) + "\n" for row in self.rows)
+
+
+def usable(text: str, language: str, longest: int) -> bool:
+    """Whether a text is short enough, and no mere number or symbol."""
+    limit = longest // 2 if language in DENSE_SCRIPTS else longest
+    return 2 <= len(text) <= limit and any(char.isalpha() for char in text) and "\t" not in text
+
+
+def take_pairs(data: Path, language: str, longest: int, seed: int) -> list[tuple[str, str, str]]:
+    """Draws a language's (source, English, foreign), at most the cap of each source."""
+    by_source: dict[str, list[tuple[str, str, str]]] = {}
+    for source, english, foreign in read_parallel(data, language):
+        if usable(english, "en", longest) and usable(foreign, language, longest):
+            by_source.setdefault(source, []).append((source, english, foreign))
+    rng = random.Random(f"{seed}:{language}:pairs")
+    drawn: list[tuple[str, str, str]] = []
+    for source, pairs in by_source.items():
+        drawn += rng.sample(pairs, min(len(pairs), PAIR_CAPS.get(source, 0)))
+    return drawn
+
+
+def take_own(
+    data: Path, language: str, longest: int, count: int, seed: int
+) -> list[tuple[str, str]]:
+    """Draws a language's (source, text) that are their own anchors."""
+    texts = [
+        (source, text)
+        for source, text in read_monolingual(data, language)
+        if source in OWN_SOURCES and usable(text, language, longest)
+    ]
+    return random.Random(f"{seed}:{language}:own").sample(texts, min(len(texts), count))
+
+
+def gather(data: Path, languages: list[str], longest: int, own: int, seed: int) -> Examples:
+    """Gathers every language's examples.
+
+    Args:
+        data: The pretraining folder.
+        languages: ISO 639-1 codes without English.
+        longest: Most characters of a text (half of that in the dense scripts).
+        own: About how many texts a language that the teacher reads should have: those that its
+            pairs leave missing are taken from text without a translation, and at least a fifth.
+        seed: Decides the draw.
+
+    Returns:
+        The examples.
+    """
+    examples = Examples()
+    for language in languages:
+        pairs = take_pairs(data, language, longest, seed)
+        for source, english, foreign in pairs:
+            examples.add(language, source, foreign, english)
+        if language in TEACHER_LANGUAGES:
+            count = max(own // 5, own - len(pairs))
+            for source, text in take_own(data, language, longest, count, seed):
+                examples.add(language, source, text, text, spoken=language)
+    for source, text in take_own(data, "en", longest, own, seed):
+        examples.add("en", source, text, text)
+    return examples
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--work", type=click.Path(path_type=Path), required=True)
+@click.option("--longest", default=180, show_default=True, help="Most characters of a text.")
+@click.option("--own", default=45_000, show_default=True, help="Texts wanted for a language.")
+@click.option("--seed", default=1, show_default=True)
+def main(data: Path, work: Path, longest: int, own: int, seed: int) -> None:
+    """Draws the examples and writes them to WORK/anchors.tsv and WORK/examples.tsv."""
+    if (work / "examples.tsv").exists():
+        click.echo("pairs: there already")
+        return
+    examples = gather(data, list(LANGUAGES), longest, own, seed)
+    examples.write(work)
+    counts: dict[str, int] = {}
+    for language, *_ in examples.rows:
+        counts[language] = counts.get(language, 0) + 1
+    click.echo(f"pairs: {len(examples.rows)} texts, {len(examples.anchors)} anchors, {counts}")
+
+
+if __name__ == "__main__":
+    main()

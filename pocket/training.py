@@ -1,0 +1,187 @@
+"""The model, what it learns from a batch, and the schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import XLMRobertaConfig, XLMRobertaModel
+
+PAD = 1
+FIRST_PIECE = 4
+ALIGNED_LAYER = 4
+MASK_SHARE = 0.15
+COSINE_WEIGHT = 2.0
+MASKED_LM_WEIGHT = 0.25
+
+
+def configuration(vocabulary: int, hidden: int = 256, layers: int = 6) -> XLMRobertaConfig:
+    """The encoder's shape: XLM-R's, made small."""
+    return XLMRobertaConfig(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=4 * hidden,
+        max_position_embeddings=130,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=PAD,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
+
+
+class Learner(nn.Module):
+    """The encoder with what only training needs: a temperature and the masked LM's bias."""
+
+    def __init__(self, config: XLMRobertaConfig, embeddings: Tensor | None = None) -> None:
+        """Builds the model.
+
+        Args:
+            config: The encoder's shape.
+            embeddings: Where the word embeddings start. The single type vector then starts at half
+                their median length, so that after the layer norm a long piece vector still weighs
+                more than a short one.
+        """
+        super().__init__()
+        self.encoder = XLMRobertaModel(config, add_pooling_layer=False)
+        self.log_scale = nn.Parameter(torch.tensor(3.0))
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+        if embeddings is not None:
+            with torch.no_grad():
+                self.encoder.embeddings.word_embeddings.weight.copy_(embeddings)
+                kind = self.encoder.embeddings.token_type_embeddings.weight
+                kind.copy_(0.5 * functional.normalize(torch.randn_like(kind), dim=1))
+
+    def aligned(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Runs the layers up to the aligned one.
+
+        Returns:
+            `hidden_states[ALIGNED_LAYER]` [batch, length, hidden] and the attention mask for the
+            layers above it.
+        """
+        mask = ids.ne(PAD)
+        wide = mask[:, None, None, :].expand(-1, 1, ids.shape[1], -1)
+        hidden = self.encoder.embeddings(input_ids=ids)
+        for layer in self.encoder.encoder.layer[:ALIGNED_LAYER]:
+            hidden = _first(layer(hidden, wide))
+        return hidden, wide
+
+    def top(self, hidden: Tensor, wide: Tensor) -> Tensor:
+        """Runs the layers above the aligned one."""
+        for layer in self.encoder.encoder.layer[ALIGNED_LAYER:]:
+            hidden = _first(layer(hidden, wide))
+        return hidden
+
+
+def _first(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    return output[0] if isinstance(output, tuple) else output
+
+
+def mean_pooled(hidden: Tensor, mask: Tensor) -> Tensor:
+    """The mean over the unmasked positions, `<s>` and `</s>` included."""
+    weight = mask.to(hidden.dtype).unsqueeze(-1)
+    return (hidden * weight).sum(1) / weight.sum(1)
+
+
+def corrupt(
+    ids: Tensor, rows: int, vocabulary: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Masks tokens of the first `rows` texts as BERT does: 80 % mask, 10 % random, 10 % as it was.
+
+    Returns:
+        The corrupted ids, and which positions [rows, length] are to be told.
+    """
+    head = ids[:rows]
+    chosen = torch.rand(head.shape, generator=generator) < MASK_SHARE
+    chosen &= head.ge(FIRST_PIECE - 1)
+    dice = torch.rand(head.shape, generator=generator)
+    random = torch.randint(FIRST_PIECE, vocabulary - 1, head.shape, generator=generator)
+    changed = torch.where(chosen & (dice < 0.8), torch.full_like(head, vocabulary - 1), head)
+    changed = torch.where(chosen & (dice >= 0.8) & (dice < 0.9), random, changed)
+    return torch.cat([changed, ids[rows:]]), chosen
+
+
+@dataclass
+class Losses:
+    """What one batch gives: the sum to minimise, and its parts for the log."""
+
+    total: Tensor
+    contrastive: float
+    cosine: float
+    masked_lm: float
+
+
+def losses(
+    learner: Learner,
+    ids: Tensor,
+    which: Tensor,
+    anchors: Tensor,
+    generator: torch.Generator,
+    masked_rows: float = 1 / 3,
+    bank: int = 8192,
+) -> Losses:
+    """The objective on one batch.
+
+    Contrastive (each text's mean-pooled aligned layer against its anchor's vector, among the
+    batch's anchors and a random bank of others) + 2 × (1 − cosine) + 0.25 × masked LM, which is
+    run on a share of the texts only.
+
+    Args:
+        learner: The model.
+        ids: The batch [batch, length].
+        which: Each text's anchor.
+        anchors: All anchors' vectors.
+        generator: Decides the masks and the bank.
+        masked_rows: Share of the texts that are masked, and go through the upper layers.
+        bank: How many further anchors serve as negatives.
+
+    Returns:
+        The losses.
+    """
+    vocabulary = learner.bias.shape[0]
+    rows = max(1, int(len(ids) * masked_rows))
+    corrupted, chosen = corrupt(ids, rows, vocabulary, generator)
+    hidden, wide = learner.aligned(corrupted)
+    pooled = functional.normalize(mean_pooled(hidden, ids.ne(PAD)), dim=1)
+
+    goal = anchors[which].float()
+    others = torch.randint(len(anchors), (bank,), generator=generator)
+    candidates = torch.cat([goal, anchors[others].float()])
+    same = which[:, None] == torch.cat([which, others])[None, :]
+    same[:, : len(ids)].fill_diagonal_(False)
+    logits = pooled @ candidates.T * learner.log_scale.clamp(max=4.0).exp()
+    contrastive = functional.cross_entropy(logits.masked_fill(same, -1e4), torch.arange(len(ids)))
+    cosine = (1 - (pooled * goal).sum(1)).mean()
+
+    told = learner.top(hidden[:rows], wide[:rows])[chosen]
+    if len(told):
+        words = learner.encoder.embeddings.word_embeddings.weight
+        masked = functional.cross_entropy(told @ words.T + learner.bias, ids[:rows][chosen])
+    else:
+        masked = hidden.sum() * 0.0
+    total = contrastive + COSINE_WEIGHT * cosine + MASKED_LM_WEIGHT * masked
+    return Losses(total, contrastive.item(), cosine.item(), masked.item())
+
+
+def optimizer_for(learner: Learner, peak: float) -> torch.optim.AdamW:
+    """AdamW; no decay on vectors, and half the rate on the word embeddings."""
+    words = [learner.encoder.embeddings.word_embeddings.weight]
+    rest = [value for value in learner.parameters() if value is not words[0]]
+    groups = [
+        {"params": words, "weight_decay": 0.0, "share": 0.5},
+        {"params": [value for value in rest if value.ndim > 1], "weight_decay": 0.01, "share": 1.0},
+        {"params": [value for value in rest if value.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
+    ]
+    return torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98), eps=1e-8)
+
+
+def rate(share: float, warmup: float = 0.03) -> float:
+    """The learning rate's factor at a share of the run: linear up, then linear down to nothing."""
+    share = min(max(share, 0.0), 1.0)
+    return share / warmup if share < warmup else (1 - share) / (1 - warmup)

@@ -1,0 +1,162 @@
+"""Trains the tokenizer: a unigram model with XLM-R's special tokens, ids and normalisation."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from pathlib import Path
+
+import click
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
+
+from pocket.corpus import LANGUAGES, read_monolingual
+
+SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")
+MASK_TOKEN = "<mask>"
+MAX_LENGTH = 128
+
+Piece = tuple[str, float]
+"""A piece and its log probability."""
+
+
+def sample_lines(
+    data: Path, languages: list[str], lines: int, power: float, seed: int
+) -> list[str]:
+    """Draws lines with each language's share proportional to its line count to a power.
+
+    Args:
+        data: The pretraining folder.
+        languages: ISO 639-1 codes.
+        lines: How many lines to draw over all languages.
+        power: 1 keeps the languages' sizes, 0 makes them equal.
+        seed: Decides which lines are drawn.
+
+    Returns:
+        The lines, language by language, fewer than asked where a language has too few.
+    """
+    rng = random.Random(seed)
+    texts = {code: [text for _, text in read_monolingual(data, code)] for code in languages}
+    weight = {code: len(found) ** power for code, found in texts.items()}
+    total = sum(weight.values()) or 1.0
+    drawn: list[str] = []
+    for code, found in texts.items():
+        count = min(len(found), round(lines * weight[code] / total))
+        drawn += [text[:500].replace("\u200d", " ") for text in rng.sample(found, count)]
+    return drawn
+
+
+def train_pieces(lines: list[str], pieces: int, threads: int) -> tuple[list[Piece], bytes]:
+    """Trains a unigram model.
+
+    Returns:
+        The pieces with their log probabilities, without special tokens, and the compiled
+        `nmt_nfkc` normalisation rules.
+    """
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines),
+        model_writer=model,
+        model_type="unigram",
+        vocab_size=pieces,
+        character_coverage=0.9995,
+        normalization_rule_name="nmt_nfkc",
+        num_threads=threads,
+        num_sub_iterations=2,
+        max_sentence_length=4000,
+        hard_vocab_limit=False,
+        minloglevel=1,
+    )
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())  # type: ignore[attr-defined]
+    normal = [(piece.piece, round(piece.score, 4)) for piece in proto.pieces if piece.type == 1]
+    return normal, proto.normalizer_spec.precompiled_charsmap
+
+
+def build_tokenizer(pieces: list[Piece], rules: bytes) -> Tokenizer:
+    """Assembles the tokenizer: XLM-R's order of ids, `<s> A </s></s> B </s>` for a pair."""
+    vocabulary = [(token, 0.0) for token in SPECIAL_TOKENS] + pieces + [(MASK_TOKEN, 0.0)]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=3, byte_fallback=False))
+    steps: list[normalizers.Normalizer] = [normalizers.Replace("\u200d", " ")]
+    if rules:
+        steps.append(normalizers.Precompiled(rules))
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace("▁", "always")]
+    )
+    tokenizer.decoder = decoders.Metaspace("▁", "always")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
+    tokenizer.add_special_tokens([AddedToken(MASK_TOKEN, lstrip=True, special=True)])
+    return tokenizer
+
+
+def tokenizer_config() -> dict[str, object]:
+    """What `transformers` reads beside `tokenizer.json`."""
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "sep_token": "</s>",
+        "cls_token": "<s>",
+        "unk_token": "<unk>",
+        "pad_token": "<pad>",
+        "mask_token": {
+            "__type": "AddedToken",
+            "content": "<mask>",
+            "lstrip": True,
+            "normalized": False,
+            "rstrip": False,
+            "single_word": False,
+            "special": True,
+        },
+        "model_max_length": MAX_LENGTH,
+        "model_input_names": ["input_ids", "attention_mask"],
+        "clean_up_tokenization_spaces": False,
+    }
+
+
+def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
+    """Writes `tokenizer.json` and `tokenizer_config.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    config = json.dumps(tokenizer_config(), indent=2, ensure_ascii=False)
+    (folder / "tokenizer_config.json").write_text(config + "\n", encoding="utf-8")
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--work", type=click.Path(path_type=Path), required=True)
+@click.option("--pieces", default=26_000, show_default=True)
+@click.option("--lines", default=400_000, show_default=True)
+@click.option("--power", default=0.5, show_default=True)
+@click.option("--threads", default=2, show_default=True)
+@click.option("--seed", default=1, show_default=True)
+def main(
+    data: Path, work: Path, pieces: int, lines: int, power: float, threads: int, seed: int
+) -> None:
+    """Trains the tokenizer and writes it to WORK/tokenizer."""
+    if (work / "tokenizer" / "tokenizer.json").exists():
+        click.echo("tokenizer: there already")
+        return
+    text = sample_lines(data, ["en", *LANGUAGES], lines, power, seed)
+    tokenizer = build_tokenizer(*train_pieces(text, pieces, threads))
+    write_tokenizer(tokenizer, work / "tokenizer")
+    click.echo(f"tokenizer: {tokenizer.get_vocab_size()} pieces from {len(text)} lines")
+
+
+if __name__ == "__main__":
+    main()

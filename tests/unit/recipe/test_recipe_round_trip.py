@@ -1,0 +1,105 @@
+"""Law: a resolved recipe, written as YAML, loads to an equal recipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adaptstilts.recipe.load import parse, resolved_yaml
+from adaptstilts.recipe.recipe import Recipe
+
+# Words that a YAML 1.1 reader, or a careless writer, would turn into something else.
+TRAPS = ["no", "yes", "off", "1e-4", "10%", "null", "~", "012", "2024-01-01", "0x1f", "- a", "a: b"]
+names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
+texts = st.sampled_from(TRAPS) | st.text(min_size=1, max_size=30)
+positive = st.floats(min_value=1e-12, max_value=1e12)
+portion = st.floats(min_value=0, max_value=1, exclude_max=True)
+targets = st.lists(
+    st.sampled_from(["query", "key", "value", "attention_output", "intermediate", "output"]),
+    min_size=1,
+    unique=True,
+)
+lengths = st.one_of(
+    st.fixed_dictionaries({"epochs": positive}),
+    st.fixed_dictionaries({"steps": st.integers(10, 10**9)}),
+)
+methods = st.fixed_dictionaries(
+    {"kind": st.just("lora")},
+    optional={
+        "rank": st.integers(1, 1024),
+        "alpha": positive,
+        "dropout": portion,
+        "targets": targets,
+    },
+)
+trainings = st.builds(
+    lambda length, rest: length | rest,
+    lengths,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "learning_rate": positive,
+            "warmup": portion,
+            "seed": st.integers(0, 2**32 - 1),
+            "rows": st.none() | st.integers(1, 10**6),
+        },
+    ),
+)
+
+
+@st.composite
+def systems(draw: st.DrawFn, adapter: str) -> Any:
+    system: Any = adapter
+    for factor in draw(st.lists(st.floats(-100, 100), max_size=3)):
+        system = {"scale": {"of": system, "by": factor}}
+    return system
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    adapters = draw(st.lists(names.filter(lambda name: name != "none"), max_size=3, unique=True))
+    named = {f"s{n}": draw(systems(adapter)) for n, adapter in enumerate(adapters)}
+    measures = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "systems": st.just(["base"]),
+                    "layers": st.lists(st.integers(0, 24), min_size=1, unique=True),
+                    "languages": texts | st.lists(texts, min_size=1, unique=True),
+                },
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    followed = {f"f{n}": adapter for n, adapter in enumerate(adapters)}
+    if followed:
+        share = st.sampled_from([0.1, 0.2, 0.3, 1.0])
+        during = {"systems": list(followed), "during": "training", "every": draw(share)}
+        measures.append(during)
+    return Recipe.model_validate(
+        {
+            "name": draw(names),
+            "description": draw(st.just("") | texts),
+            "base": {"model": draw(texts), "revision": draw(st.none() | texts)},
+            "adapters": {
+                name: {"task": draw(texts), "method": draw(methods), "training": draw(trainings)}
+                for name in adapters
+            },
+            "systems": {"base": "none"} | named | followed,
+            "measure": [{"tatoeba": measure} for measure in measures],
+            "report": {"baseline": "base"},
+        }
+    )
+
+
+@given(recipes())
+@settings(max_examples=40, deadline=None)
+def test_resolved_recipe_loads_to_an_equal_one(recipe: Recipe) -> None:
+    text = resolved_yaml(recipe)
+    again = parse(text, source="resolved.yaml")
+    assert again == recipe
+    assert resolved_yaml(again) == text
