@@ -46,8 +46,8 @@ class RecipeError(AdaptstiltsError):
         count = len(self.problems)
         lines = [f"{self.source} has {count} problem{'' if count == 1 else 's'}"]
         for problem in self.problems:
-            place = f"{self.source}:{problem.line}:{problem.column}" if problem.line else self.source
-            lines.append(f"  {place}  {problem.path}  {problem.message}")
+            place = f":{problem.line}:{problem.column}" if problem.line else ""
+            lines.append(f"  {self.source}{place}  {problem.path}  {problem.message}")
         return "\n".join(lines)
 
 

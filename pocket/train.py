@@ -51,7 +51,7 @@ class Settings:
     minutes: float = 75.0
     steps: int = 0
     budget: int = 4096
-    peak: float = 2e-3
+    peak: float = 1.2e-3
     seed: int = 1
     save_every: float = 3.0
 
@@ -151,7 +151,7 @@ def train(
 @click.option("--minutes", default=75.0, show_default=True)
 @click.option("--steps", default=0, show_default=True, help="Most steps; 0 is no limit.")
 @click.option("--budget", default=4096, show_default=True, help="Ids in a batch.")
-@click.option("--peak", default=2e-3, show_default=True, help="The learning rate's peak.")
+@click.option("--peak", default=1.2e-3, show_default=True, help="The learning rate's peak.")
 @click.option("--longest", default=64, show_default=True, help="Most ids of a text.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=1, show_default=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -28,7 +29,9 @@ def attach(model: nn.Module, name: str, config: PeftConfig, *, seed: int) -> Non
     """Adds a fresh adapter to a model, in place; its initial weights depend on `seed` alone.
 
     The weights are held in the type of the model's computation, so that no copy of the
-    activations in another type is kept for the backward pass.
+    activations in another type is kept for the backward pass. The adapter's dropout is off until a
+    training switches it on: PEFT makes it in training mode, and then a loaded adapter would compute
+    something else at every call.
 
     Args:
         model: The frozen encoder.
@@ -37,11 +40,17 @@ def attach(model: nn.Module, name: str, config: PeftConfig, *, seed: int) -> Non
         seed: Decides the initial weights.
 
     Raises:
-        AdapterError: The name is taken.
+        AdapterError: The name is taken, or is one that the model itself uses.
     """
     if any(name in layer.lora_A for _, layer in adapter_layers(model)):
         raise AdapterError(f"an adapter named `{name}` is on the model already")
-    with torch.random.fork_rng():
+    # PEFT finds an adapter's weights by its name among the segments of their paths.
+    segments = {segment for path, _ in model.named_parameters() for segment in path.split(".")}
+    if name in segments or hasattr(nn.ModuleDict(), name):
+        raise AdapterError(f"`{name}` cannot name an adapter: the model uses it; choose another")
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        # Several adapters on one model are what is wanted here.
+        warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
         torch.manual_seed(seed)
         inject_adapter_in_model(config, model, adapter_name=name)
     reference = next(model.parameters())
@@ -50,19 +59,32 @@ def attach(model: nn.Module, name: str, config: PeftConfig, *, seed: int) -> Non
         if name in layer.lora_A:
             layer.lora_A[name].to(reference.device, dtype)
             layer.lora_B[name].to(reference.device, dtype)
+            layer.lora_dropout[name].eval()
 
 
 def detach(model: nn.Module, name: str) -> None:
-    """Removes an adapter's weights from a model, in place."""
-    for _, layer in adapter_layers(model):
+    """Removes an adapter's weights from a model, in place; without adapters it is as it was."""
+    for path, layer in list(adapter_layers(model)):
         if name in layer.lora_A:
+            if name in layer.active_adapters:
+                others = [other for other in layer.active_adapters if other != name]
+                layer.set_adapter(others, inference_mode=True)
             layer.delete_adapter(name)
-    model.peft_config.pop(name, None)  # type: ignore[union-attr, operator]
+        if not layer.lora_A:
+            model.set_submodule(path, layer.get_base_layer())
+    configs = getattr(model, "peft_config", None)
+    if configs is not None:
+        configs.pop(name, None)
+        if not configs:
+            del model.peft_config
 
 
 def read_weights(model: nn.Module, name: str) -> dict[str, Tensor]:
     """An adapter's weights by PEFT's names on a bare encoder, without the adapter's own name."""
-    state: dict[str, Tensor] = get_peft_model_state_dict(model, adapter_name=name)
+    # PEFT would else ask the hub for the base's vocabulary size, to see whether it was trained.
+    state: dict[str, Tensor] = get_peft_model_state_dict(
+        model, adapter_name=name, save_embedding_layers=False
+    )
     return state
 
 
@@ -76,9 +98,7 @@ def write_weights(model: nn.Module, name: str, weights: Mapping[str, Tensor]) ->
     missing = sorted(expected.keys() - weights.keys())
     unknown = sorted(weights.keys() - expected.keys())
     wrong = sorted(
-        key
-        for key in expected.keys() & weights.keys()
-        if expected[key].shape != weights[key].shape
+        key for key in expected.keys() & weights.keys() if expected[key].shape != weights[key].shape
     )
     for what, keys in (("lacks", missing), ("has the unknown", unknown), ("misshapes", wrong)):
         if keys:
@@ -90,16 +110,23 @@ def write_weights(model: nn.Module, name: str, weights: Mapping[str, Tensor]) ->
 
 
 def trainable(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
-    """Activates one adapter alone, makes its weights trainable, and returns them by path."""
+    """Activates one adapter alone, makes its weights trainable, and returns them by path.
+
+    Raises:
+        AdapterError: The model carries no such adapter.
+    """
     parameters: dict[str, nn.Parameter] = {}
     for path, layer in adapter_layers(model):
         layer.enable_adapters(enabled=True)
         layer.set_adapter([name], inference_mode=False)
         layer.set_scale(name, 1.0)
-        for part in ("lora_A", "lora_B"):
-            parameters[f"{path}.{part}.weight"] = getattr(layer, part)[name].weight
+        if name in layer.lora_A:
+            for part in ("lora_A", "lora_B"):
+                parameters[f"{path}.{part}.weight"] = getattr(layer, part)[name].weight
+    if not parameters:
+        raise AdapterError(f"there is no adapter named `{name}` on the model")
     for parameter in parameters.values():
-        parameter.requires_grad_(requires_grad=True)
+        parameter.requires_grad_()
     return parameters
 
 
@@ -114,5 +141,5 @@ def delta_norms(model: nn.Module, name: str) -> dict[str, float]:
             a = layer.lora_A[name].weight.detach().double()
             b = layer.lora_B[name].weight.detach().double()
             square = torch.sum((a @ a.T) * (b.T @ b)).clamp_min(0.0)
-            norms[path] = float(layer.scaling[name] * square.sqrt())
+            norms[path] = abs(layer.scaling[name]) * float(square.sqrt())
     return norms

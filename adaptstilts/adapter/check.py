@@ -21,7 +21,7 @@ def probe_ids(base: Base, *, length: int = 8) -> list[int]:
 
 
 def check_is_on(base: Base, name: str) -> None:
-    """Proves that an adapter, once loaded, changes what the base computes.
+    """Proves that an adapter, once loaded, changes what the base computes; then all are off.
 
     That all keys match is checked where the weights are written; here: the update is not zero on
     any of its target modules, and a probe sentence's states move.
@@ -41,10 +41,10 @@ def check_is_on(base: Base, name: str) -> None:
             f"adapter `{name}` does nothing on {where} ({len(dead)} of {len(norms)} target modules "
             "have a zero update). It was not trained, or its weights were not loaded"
         )
-    if _moves(base, name, probe_ids(base)) == 0.0:
+    if not _moves(base, name, probe_ids(base)) > 0.0:  # neither 0 nor not a number
         raise AdapterError(
-            f"adapter `{name}` is loaded but a probe sentence's states do not move: it is switched "
-            "off, or below the precision of the base"
+            f"adapter `{name}` is loaded but a probe sentence's states do not move, or are no "
+            "numbers: its update is below the precision of the base, or far beyond its range"
         )
 
 

@@ -24,9 +24,7 @@ def target_pattern(targets: Sequence[str]) -> str:
     return rf"(?:.*\.)?encoder\.layer\.\d+\.(?:{paths})"
 
 
-def lora_config(
-    *, rank: int, alpha: float, dropout: float, targets: Sequence[str]
-) -> LoraConfig:
+def lora_config(*, rank: int, alpha: float, dropout: float, targets: Sequence[str]) -> LoraConfig:
     """PEFT's configuration of a LoRA adapter.
 
     Args:

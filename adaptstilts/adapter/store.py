@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from peft import LoraConfig, PeftConfig
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from adaptstilts.adapter.attach import attach, write_weights
+from adaptstilts.adapter.attach import attach, detach, write_weights
 from adaptstilts.adapter.check import check_is_on
+from adaptstilts.base.fingerprint import is_same_model
 from adaptstilts.base.load import Base
 from adaptstilts.errors import AdapterError
 
@@ -53,13 +54,17 @@ def save(
     Args:
         folder: An existing folder.
         weights: The adapter's weights by `read_weights`' names.
-        config: PEFT's configuration; its base model and revision are filled in.
+        config: PEFT's configuration; the file names the base and its revision too.
         provenance: Where it came from.
     """
-    config.base_model_name_or_path = provenance.base
-    config.revision = provenance.revision
-    config.inference_mode = True
-    config.save_pretrained(str(folder))
+    # A copy, since the model that the adapter is on holds the configuration itself.
+    saved = replace(
+        config,
+        base_model_name_or_path=provenance.base,
+        revision=provenance.revision,
+        inference_mode=True,
+    )
+    saved.save_pretrained(str(folder))
     named = {PEFT_PREFIX + key: tensor.contiguous() for key, tensor in weights.items()}
     save_file(named, folder / WEIGHTS, metadata={"format": "pt"})
     text = json.dumps(asdict(provenance), indent=2, ensure_ascii=False, sort_keys=True)
@@ -85,7 +90,9 @@ def read_weights_file(folder: Path) -> dict[str, Tensor]:
 
 
 def load(folder: Path, base: Base, name: str) -> Provenance:
-    """Puts a saved adapter on its base and proves that it is on.
+    """Puts a saved adapter on its base, proves that it is on, and leaves all adapters off.
+
+    The base may be held in another quantization than the adapter was trained on.
 
     Args:
         folder: As `save` wrote it.
@@ -96,7 +103,9 @@ def load(folder: Path, base: Base, name: str) -> Provenance:
         AdapterError: It was trained on another base, a key does not match, or it does nothing.
     """
     provenance = read_provenance(folder)
-    if provenance.weights != base.weights:
+    if provenance.weights != base.weights or not is_same_model(
+        provenance.fingerprint, base.fingerprint
+    ):
         raise AdapterError(
             f"adapter {folder} was trained on {provenance.base} ({provenance.fingerprint}), not on "
             f"this base ({base.fingerprint}); its effect here would have no meaning"
@@ -104,6 +113,10 @@ def load(folder: Path, base: Base, name: str) -> Provenance:
     config = LoraConfig.from_pretrained(str(folder))
     config.inference_mode = False
     attach(base.model, name, config, seed=0)
-    write_weights(base.model, name, read_weights_file(folder))
-    check_is_on(base, name)
+    try:
+        write_weights(base.model, name, read_weights_file(folder))
+        check_is_on(base, name)
+    except AdapterError:
+        detach(base.model, name)
+        raise
     return provenance

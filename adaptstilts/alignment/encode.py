@@ -40,9 +40,7 @@ def encode(
             padding_id=base.model.config.pad_token_id,
             rows=base.rows,
         )
-        pooled = pooled_states(
-            base.model, input_ids.to(base.device), mask.to(base.device), layers
-        )
+        pooled = pooled_states(base.model, input_ids.to(base.device), mask.to(base.device), layers)
         vectors[:, batch] = pooled.cpu().numpy()
         done += len(batch)
         yield done

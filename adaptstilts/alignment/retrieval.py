@@ -67,9 +67,7 @@ def retrieve(
     )
 
 
-def outcomes(
-    retrieval: Retrieval, direction: Direction, metric: Metric
-) -> NDArray[np.float64]:
+def outcomes(retrieval: Retrieval, direction: Direction, metric: Metric) -> NDArray[np.float64]:
     """Each item's part in a score, whose mean over the items is the score.
 
     Accuracy: 1 where the query found its translation. Weighted F1 over n labels that occur once

@@ -142,7 +142,7 @@ def _wilson_intervals(hits: Sequence[NDArray[Any]]) -> list[Interval]:
     return intervals
 
 
-def _cells(  # noqa: PLR0913
+def _cells(
     measured: Measured,
     interval: Interval,
     language: str,

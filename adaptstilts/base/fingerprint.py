@@ -43,3 +43,8 @@ def fingerprint(weights: str, tokenizer: str, quantization: str, dtype: torch.dt
     """One line that changes when anything that decides a base's outputs changes."""
     precision = str(dtype).removeprefix("torch.")
     return f"weights:{weights[:16]} tokenizer:{tokenizer[:16]} {quantization}/{precision}"
+
+
+def is_same_model(one: str, other: str) -> bool:
+    """Whether two fingerprints name the same weights and tokenizer, however they are held."""
+    return one.rpartition(" ")[0] == other.rpartition(" ")[0]

@@ -52,7 +52,9 @@ def identify(model: str, revision: str | None) -> Identity:
     folder = pocket_folder() if model == POCKET else Path(model).expanduser()
     if model == POCKET or folder.is_dir():
         config = folder / "config.json"
-        if not config.is_file() or not list(folder.glob("*.safetensors")):
+        tokenizer = folder / "tokenizer.json"
+        files = config.is_file() and tokenizer.is_file() and any(folder.glob("*.safetensors"))
+        if not files:
             raise DataError(
                 f"base.model: {folder} holds no encoder; it needs config.json, tokenizer.json and "
                 "model.safetensors, as `save_pretrained` writes them"

@@ -36,7 +36,9 @@ class FrozenInt8Matmul(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, codes: Tensor, row_absmax: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, codes: Tensor, row_absmax: Tensor, bias: Tensor | None
+    ) -> Tensor:
         """Multiplies `x` [..., in] by the dequantised weight [out, in]."""
         ctx.save_for_backward(codes, row_absmax)
         weight = dequantize(codes, row_absmax, x.dtype)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import (
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedTokenizerBase,
     XLMRobertaConfig,
     XLMRobertaModel,
@@ -20,9 +21,12 @@ from adaptstilts.base.quantize import Quantization, quantize
 from adaptstilts.base.shape import Shape
 from adaptstilts.base.store import load as load_packed
 from adaptstilts.base.vocabulary import trim
-from adaptstilts.errors import HubError, MachineError
+from adaptstilts.errors import DataError, HubError, MachineError
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+# Model types that are computed exactly as XLM-R is.
+MODEL_TYPES = ("xlm-roberta", "roberta", "camembert")
 
 
 @dataclass
@@ -57,7 +61,13 @@ class Base:
         return sum(p.numel() * p.element_size() for p in self.model.parameters())
 
     def trim_vocabulary(self, pieces: list[int]) -> None:
-        """Keeps only the embedding rows of these pieces; outputs stay bit-equal."""
+        """Keeps only the embedding rows of these pieces; outputs stay bit-equal.
+
+        Raises:
+            ValueError: It is trimmed already, or the padding id would move.
+        """
+        if self.rows is not None:
+            raise ValueError("the base is trimmed already; this is a bug in adaptstilts")
         self.rows = trim(self.model, pieces)
 
 
@@ -89,10 +99,11 @@ def load_base(
         identity: What `identify` found.
         revision: The pinned commit, for a base from the hub.
         quantization: How linear layers are held.
-        compute: `fp32`, `bf16` or `fp16`.
+        compute: `fp32` or `bf16`.
         device: `cpu` or `cuda`.
 
     Raises:
+        DataError: It is another kind of model, or its files lack some of the weights.
         HubError: The hub could not be reached and the cache has no copy.
         MachineError: There is no such device for this installation of torch.
     """
@@ -102,9 +113,7 @@ def load_base(
         model = _load_pocket(identity.folder)
     else:
         model = _load_pretrained(identity, revision)
-    return frozen_base(
-        model, tokenizer, quantization=quantization, compute=compute, device=device
-    )
+    return frozen_base(model, tokenizer, quantization=quantization, compute=compute, device=device)
 
 
 def frozen_base(
@@ -121,7 +130,7 @@ def frozen_base(
         model: An encoder on the CPU; it is changed in place.
         tokenizer: Its tokenizer, or None where token ids are made without one.
         quantization: How linear layers are held.
-        compute: `fp32`, `bf16` or `fp16`.
+        compute: `fp32` or `bf16`.
         device: `cpu` or `cuda`.
     """
     config = model.config
@@ -136,7 +145,6 @@ def frozen_base(
     dtype = DTYPES[compute]
     weights = weights_sha(model)
     probe = "none" if tokenizer is None else tokenizer_sha(tokenizer)
-    model.eval()
     quantize(model, quantization, device=torch.device(device), dtype=dtype)
     return Base(
         model=model,
@@ -152,7 +160,6 @@ def frozen_base(
 
 def random_encoder(shape: Shape, *, seed: int = 0) -> XLMRobertaModel:
     """An encoder of a given shape with random weights, for measuring memory and speed."""
-    torch.manual_seed(seed)
     config = XLMRobertaConfig(
         vocab_size=shape.pieces,
         hidden_size=shape.width,
@@ -163,7 +170,9 @@ def random_encoder(shape: Shape, *, seed: int = 0) -> XLMRobertaModel:
         type_vocab_size=1,
         layer_norm_eps=1e-5,
     )
-    return XLMRobertaModel(config, add_pooling_layer=False)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return XLMRobertaModel(config, add_pooling_layer=False)
 
 
 def check_device(device: str) -> None:
@@ -193,24 +202,38 @@ def _load_pocket(folder: Path) -> XLMRobertaModel:
 
 
 def _load_pretrained(identity: Identity, revision: str | None) -> XLMRobertaModel:
-    """An encoder from a folder or the hub; every one of its weights must be there."""
+    """An encoder from a folder or the hub; every one of its weights must be there.
+
+    Raises:
+        DataError: It is another kind of model, or lacks weights.
+        HubError: It could not be had.
+    """
     source = identity.model if identity.folder is None else str(identity.folder)
     pinned = revision if identity.folder is None else None
     try:
+        config, _ = PretrainedConfig.get_config_dict(source, revision=pinned or "main")
+        # transformers would put the weights of a BERT, say, into XLM-R's code with only a warning,
+        # and that code numbers positions in another way.
+        if config.get("model_type") not in MODEL_TYPES:
+            raise DataError(
+                f"base.model: {source} is of the type {config.get('model_type')!r}; an encoder of "
+                f"the shape of XLM-R is needed (one of {', '.join(MODEL_TYPES)})"
+            )
         model, info = XLMRobertaModel.from_pretrained(
             source,
             revision=pinned or "main",
             add_pooling_layer=False,
             dtype=torch.float32,
+            use_safetensors=True,  # never a pickle
             output_loading_info=True,
         )
     except OSError as error:
         raise _hub_error(identity, error) from error
     missing = sorted(info["missing_keys"])
     if missing:
-        raise MachineError(
-            f"{source} lacks {len(missing)} weights of an XLM-R encoder, such as {missing[0]}; "
-            "is it an XLM-R-shaped model?"
+        raise DataError(
+            f"base.model: {source} lacks {len(missing)} weights of an XLM-R encoder, such as "
+            f"{missing[0]}; is it an XLM-R-shaped model?"
         )
     return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 import bitsandbytes as bnb
@@ -30,7 +31,8 @@ def quantize(
 ) -> None:
     """Freezes a model, moves it to a device and quantizes its linear layers, in place.
 
-    Layers are moved one at a time, so the device never holds the unquantized model.
+    Layers are moved one at a time, so the device never holds the unquantized model. All is left in
+    `eval()` mode: in training mode bitsandbytes computes `llm_int8` on the CPU without int8.
 
     Args:
         model: A loaded model on the CPU.
@@ -47,6 +49,10 @@ def quantize(
     for module in model.modules():
         if not isinstance(module, bnb.nn.Linear8bitLt | bnb.nn.Linear4bit):
             _move_own_tensors(module, device, dtype)
+    model.eval()
+    if quantization == "llm_int8":
+        # It computes in float16 by design; bitsandbytes says so for every layer of every batch.
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     # The names by which PEFT asks how a model is held.
     model.is_loaded_in_8bit = quantization in ("int8", "llm_int8")  # type: ignore[assignment]
     model.is_loaded_in_4bit = quantization == "nf4"  # type: ignore[assignment]
@@ -72,6 +78,8 @@ def _frozen_linear(
         weight = bnb.nn.Params4bit(
             linear.weight.data.to(dtype), requires_grad=False, quant_type="nf4", module=frozen
         )
+        # Packed for AVX-512, as the first pass without gradients would do, it has no backward pass.
+        frozen.support_avx512bf16_for_cpu = False
     frozen.weight = weight.to(device)
     if linear.bias is not None:
         frozen.bias = nn.Parameter(linear.bias.data.to(device, dtype), requires_grad=False)

@@ -27,7 +27,7 @@ def pack(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in state.items():
         if tensor.ndim == 2:
             values = tensor.detach().to(torch.float32)
-            scale = values.abs().amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny) / 127.0
+            scale = (values.abs().amax(dim=1) / 127.0).clamp_min(torch.finfo(torch.float32).tiny)
             packed[name] = (values / scale.unsqueeze(1)).round().to(torch.int8).contiguous()
             packed[name + SCALE] = scale.contiguous()
         else:

@@ -44,9 +44,7 @@ def trim(model: XLMRobertaModel, pieces: Sequence[int]) -> Tensor:
     padding = embeddings.padding_idx
     if padding is not None and int(rows[padding]) != padding:
         raise ValueError(f"trimming would move the padding id {padding} to {int(rows[padding])}")
-    trimmed = nn.Embedding(
-        len(kept), embeddings.embedding_dim, padding_idx=padding, device="meta"
-    )
+    trimmed = nn.Embedding(len(kept), embeddings.embedding_dim, padding_idx=padding, device="meta")
     trimmed.weight = nn.Parameter(embeddings.weight.data[kept], requires_grad=False)
     model.set_input_embeddings(trimmed)
     return rows

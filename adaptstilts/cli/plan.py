@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,7 +31,7 @@ def command(
 
     plan = make_plan(recipe, profile=profile, overrides=overrides, mirror=data)
     budget = estimate(plan)
-    stages = [
+    stages: list[dict[str, Any]] = [
         {
             "kind": stage.kind,
             "name": stage.name,
@@ -67,8 +68,8 @@ def command(
         console.print("The base's shape is not known before it is downloaded: no estimate.")
         return
     console.print(
-        f"base {budget.base_parameters / 1e6:,.1f} M parameters, {_size(budget.base_bytes)} held as "
-        f"{plan.recipe.base.quantization} before trimming",
+        f"base {budget.base_parameters / 1e6:,.1f} M parameters, {_size(budget.base_bytes)} "
+        f"held as {plan.recipe.base.quantization} before trimming",
         highlight=False,
     )
     for name, parameters in budget.adapter_parameters.items():

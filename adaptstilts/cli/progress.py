@@ -97,7 +97,8 @@ class Lines:
 
 def _line(stage: Stage, *, is_cached: bool, seconds: float) -> str:
     """What is said of a finished stage."""
-    how = f"[dim]cached ({seconds:.1f} s when it was made)[/dim]" if is_cached else f"{seconds:.1f} s"
+    took = f"{seconds:.1f} s"
+    how = f"[dim]cached ({took} when it was made)[/dim]" if is_cached else took
     return f"  [green]✓[/green] {stage.kind} [bold]{stage.name}[/bold]  {how}"
 
 
@@ -121,7 +122,7 @@ def _bars(console: Console) -> Progress:
 def _hush_libraries() -> None:
     """Keeps other libraries' bars and advice out of ours; their errors still come through."""
     import transformers
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()

@@ -91,9 +91,10 @@ def _split(arguments: tuple[str, ...]) -> tuple[list[Path], list[str]]:
 def _check(file: Path, profile: str | None, overrides: list[str]) -> list[str]:
     """Checks one recipe; the names of the profiles that were checked."""
     from adaptstilts.recipe.load import check, load, profiles
+    from adaptstilts.task.registry import NAMES
 
     if profile is not None:
-        load(file, profile=profile, overrides=overrides)
+        load(file, profile=profile, overrides=overrides, names=NAMES)
         return [profile]
-    check(file, overrides=overrides)
+    check(file, overrides=overrides, names=NAMES)
     return ["full", *profiles(file)]

@@ -31,4 +31,6 @@ def command(run: Path, *, as_json: bool) -> None:
 
     from adaptstilts.report.table import render
 
-    Console().print(render(found, page))
+    Console().print(render(found))
+    # Not through rich, which would cut or break a long path.
+    click.echo(f"Report: {page}")

@@ -19,7 +19,7 @@ from adaptstilts.cli.options import DATA, OVERRIDES, PROFILE, RECIPE
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the headline numbers as JSON.")
 @click.option("--quiet", is_flag=True, help="Print the result alone, no progress.")
-def command(  # noqa: PLR0913
+def command(
     recipe: Path,
     *,
     overrides: tuple[str, ...],
@@ -59,4 +59,5 @@ def command(  # noqa: PLR0913
     if as_json:
         click.echo(json.dumps({**numbers(found), "report": str(page)}, indent=2, allow_nan=False))
     else:
-        Console().print(render(found, page))
+        Console().print(render(found))
+        click.echo(f"Report: {page}")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from torch import nn
 
 from adaptstilts.adapter.attach import adapter_layers
+from adaptstilts.errors import CompositionError
 
 
 @contextmanager
@@ -20,9 +21,15 @@ def active(model: nn.Module, weights: Mapping[str, float]) -> Iterator[None]:
     Args:
         model: The encoder with the adapters attached.
         weights: Weight of each adapter's update.
+
+    Raises:
+        CompositionError: The model does not carry one of the adapters.
     """
     used = {name: weight for name, weight in weights.items() if weight != 0.0}
     layers = [layer for _, layer in adapter_layers(model)]
+    absent = [name for name in used if not any(name in layer.lora_A for layer in layers)]
+    if absent:
+        raise CompositionError(f"adapter `{absent[0]}` is not on the model; load it first")
     try:
         for layer in layers:
             layer.enable_adapters(enabled=bool(used))

@@ -70,7 +70,7 @@ def align(stage: Align, workbench: Workbench, watcher: Watcher) -> Path:
         }
         del vectors
         with (partial / FOUND).open("wb") as file:
-            np.savez_compressed(file, **found)
+            np.savez_compressed(file, allow_pickle=False, **found)
         summary = Summary(
             kind="align",
             name=stage.name,

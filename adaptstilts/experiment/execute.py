@@ -1,4 +1,4 @@
-"""Carrying out a plan: the stages that are not finished, the run's folder, its record, its report."""
+"""Carrying out a plan: unfinished stages, the run's folder, its record, its report."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from adaptstilts.data.classification import Examples, carve_dev, examples, sampl
 from adaptstilts.errors import DataError
 from adaptstilts.experiment.stage import Located, Train
 
-# Small data sets cannot spare a task's full number of dev rows: at most a fifth of them goes to dev.
+# Small data sets cannot spare a task's full number of dev rows: at most a fifth goes to dev.
 LARGEST_DEV_SHARE = 0.2
 
 

@@ -34,7 +34,6 @@ class Choice:
 
 
 def choose_profile(
-    asked: str,
     *,
     offered: list[str],
     base: str,
@@ -42,10 +41,9 @@ def choose_profile(
     has_mirror: bool,
     hardware: HardwareRecord,
 ) -> Choice:
-    """The profile that a run takes.
+    """The profile that a run takes when the user leaves it open.
 
     Args:
-        asked: `auto`, `full`, or the name of a profile of the recipe.
         offered: The profiles that the recipe offers beside the plain tree.
         base: `base.model` of the plain tree.
         revision: `base.revision` of the plain tree.
@@ -53,21 +51,15 @@ def choose_profile(
         hardware: This machine.
     """
     if base == POCKET:
-        layer = asked if asked in offered else None
-        return Choice("pocket", layer, "the recipe itself uses the pocket base")
-    if asked == "full":
-        return Choice("full", None, "asked for by --profile full")
-    if asked != "auto":
-        profile: Profile = "pocket" if asked == POCKET else "full"
-        return Choice(profile, asked, f"asked for by --profile {asked}")
+        return Choice("pocket", None, "the recipe itself uses the pocket base")
     if POCKET not in offered:
         return Choice("full", None, "the recipe offers no pocket profile")
     if hardware.gpu is None:
         return Choice("pocket", POCKET, "no CUDA GPU is here")
     is_cached = _is_cached(base, revision)
     if not (is_cached and has_mirror) and not _hub_answers(base, revision):
-        what = "no mirror is named and the hub" if is_cached else f"{base} is not cached and the hub"
-        reason = f"a GPU is here ({hardware.gpu.name}), but {what} does not answer"
+        lacking = "no mirror is named" if is_cached else f"{base} is not cached"
+        reason = f"a GPU is here ({hardware.gpu.name}), but {lacking} and the hub does not answer"
         return Choice("pocket", POCKET, reason)
     return Choice("full", None, f"a GPU is here ({hardware.gpu.name}) and {base} is at hand")
 

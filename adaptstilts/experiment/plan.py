@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from adaptstilts.alignment.protocol import PROTOCOLS, headline_layer
-from adaptstilts.base.identity import Identity, identify
+from adaptstilts.base.identity import POCKET, Identity, identify
 from adaptstilts.composition.expression import adapter_weights
 from adaptstilts.data.source import Source, find, mirror_root, open_sources
 from adaptstilts.errors import Problem, RecipeError
 from adaptstilts.experiment.key import stage_key
 from adaptstilts.experiment.machine import (
     Choice,
+    Profile,
     choose_compute,
     choose_device,
     choose_profile,
@@ -22,15 +23,11 @@ from adaptstilts.experiment.machine import (
 from adaptstilts.experiment.stage import Align, Headline, Located, Score, Stage, Train, Update
 from adaptstilts.recipe.load import load, profiles
 from adaptstilts.recipe.measure import Tatoeba
-from adaptstilts.recipe.names import Names
 from adaptstilts.recipe.recipe import Recipe
 from adaptstilts.recipe.tree import spell
 from adaptstilts.record.provenance import hardware
 from adaptstilts.record.run import HardwareRecord
-from adaptstilts.task.languages import LANGUAGE_SETS, LANGUAGES
-from adaptstilts.task.registry import BENCHMARKS, TASKS, languages
-
-NAMES = Names(tasks=tuple(TASKS), languages=(*LANGUAGE_SETS, *LANGUAGES))
+from adaptstilts.task.registry import BENCHMARKS, NAMES, TASKS, languages
 
 
 @dataclass(frozen=True)
@@ -76,20 +73,8 @@ def plan(
         DataError: A table is in none of the sources.
         MachineError: This machine cannot run it.
     """
-    offered = profiles(path)
-    if profile not in ("auto", "full", *offered):
-        load(path, profile=profile)  # says which profiles there are
     machine = HardwareRecord.model_validate(hardware())
-    plain = load(path, overrides=overrides)
-    choice = choose_profile(
-        profile,
-        offered=offered,
-        base=plain.base.model,
-        revision=plain.base.revision,
-        has_mirror=mirror_root(mirror) is not None,
-        hardware=machine,
-    )
-    recipe = load(path, profile=choice.layer, overrides=overrides)
+    choice, recipe = _choose(path, profile, overrides, mirror, machine)
     device = choose_device(recipe.base.device, choice.profile, machine)
     compute = choose_compute(recipe.base.compute, device, machine)
     notices = [f"profile {choice.profile}: {choice.reason}"]
@@ -100,6 +85,31 @@ def plan(
     identity = identify(base.model, base.revision)
     builder = _Builder(recipe, str(path), identity, open_sources(choice.profile, mirror), notices)
     return Plan(recipe, path, choice, identity, machine, tuple(builder.stages()), tuple(notices))
+
+
+def _choose(
+    path: Path,
+    profile: str,
+    overrides: Sequence[str],
+    mirror: Path | None,
+    machine: HardwareRecord,
+) -> tuple[Choice, Recipe]:
+    """The profile and the recipe under it; a profile that was asked for is taken as it is."""
+    if profile != "auto":
+        recipe = load(path, profile=profile, overrides=overrides, names=NAMES)
+        kind: Profile = "pocket" if recipe.base.model == POCKET else "full"
+        return Choice(kind, profile, f"asked for by --profile {profile}"), recipe
+    plain = load(path, overrides=overrides, names=NAMES)
+    choice = choose_profile(
+        offered=profiles(path),
+        base=plain.base.model,
+        revision=plain.base.revision,
+        has_mirror=mirror_root(mirror) is not None,
+        hardware=machine,
+    )
+    if choice.layer is None:
+        return choice, plain
+    return choice, load(path, profile=choice.layer, overrides=overrides, names=NAMES)
 
 
 @dataclass
@@ -118,7 +128,8 @@ class _Builder:
         stages: dict[str, Stage] = {stage.key: stage for stage in trainings.values()}
         for index, measure in enumerate(self.recipe.measure):
             score = self._score(index, measure.tatoeba, trainings)
-            stages |= {align.key: align for align in score.aligns}
+            for align in score.aligns:
+                stages.setdefault(align.key, align)
             stages[score.key] = score
         found = [
             located

@@ -32,7 +32,6 @@ def score(stage: Score, watcher: Watcher) -> Path:
     started = time.monotonic()
     texts, data = read_bitexts(stage.bitexts)
     clusters = cluster_ids([text.english for text in texts])
-    named = {"benchmark": stage.benchmark, "protocol": stage.protocol}
     watcher.started(stage, len(stage.aligns), "systems")
     measured = [
         Measured(align.system, align.seed, align.trained_share, read_retrievals(align))
@@ -44,9 +43,11 @@ def score(stage: Score, watcher: Watcher) -> Path:
     rows: list[tables.Score] = []
     differences: list[tables.Effect] = []
     for done, one in enumerate(measured, start=1):
-        rows += scores(one, clusters, **named)
+        rows += scores(one, clusters, benchmark=stage.benchmark, protocol=stage.protocol)
         if baseline is not None and one is not baseline:
-            differences += effects(one, baseline, clusters, **named)
+            differences += effects(
+                one, baseline, clusters, benchmark=stage.benchmark, protocol=stage.protocol
+            )
         watcher.advanced(done, one.system)
     with working_folder("score", stage.key) as partial:
         tables.write_scores(partial / SCORES, rows)

@@ -101,6 +101,10 @@ def finish(partial: Path, summary: Summary, *, scratch: tuple[str, ...] = ()) ->
     for path in [*partial.rglob("*"), partial, partial.parent]:
         _sync(path)
     final = stage_folder(summary.kind, summary.key)
+    if is_finished(summary.kind, summary.key):
+        # Another process finished the same stage while this one waited for it; keep the first.
+        shutil.rmtree(partial)
+        return final
     partial.rename(final)
     _sync(final.parent)
     return final

@@ -94,7 +94,7 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
         texts = [ids for one in shared.values() for ids in one.corpus.token_ids]
         for task in tasks.values():
             for labelled in (task.train, task.dev, task.test):
-                texts.extend(labelled.token_ids)
+                texts.extend(map(list, labelled.token_ids))
         kept = used_pieces(texts, tokenizer.all_special_ids)
         base.trim_vocabulary(kept)
         watcher.noticed(f"vocabulary trimmed to {len(kept):,} of {pieces:,} pieces (lossless)")

@@ -24,7 +24,7 @@ class Base(Section):
         description="How the frozen weights are stored: `int8` is row-wise and weight-only, "
         "`llm_int8` and `nf4` are bitsandbytes' own, `none` keeps them as they are.",
     )
-    compute: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+    compute: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
         description="Number format of the arithmetic; `auto` takes what the device does best.",
     )

@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from adaptstilts.recipe.adapter import Training
 from adaptstilts.recipe.measure import Tatoeba
-from adaptstilts.recipe.problems import Finding, unknown_name
+from adaptstilts.recipe.names import Names
+from adaptstilts.recipe.problems import Finding, suggestion, unknown_name
 from adaptstilts.recipe.system import NO_ADAPTER, System, adapter_of
 from adaptstilts.recipe.tree import KeyPath
 
@@ -34,11 +35,12 @@ class _Pieces:
     baseline: str | None
 
 
-def cross_check(tree: dict[str, Any]) -> list[Finding]:
+def cross_check(tree: dict[str, Any], names: Names | None = None) -> list[Finding]:
     """Finds what does not fit together.
 
     Args:
         tree: The plain tree of a recipe; parts may be wrong or missing, they are then passed over.
+        names: The tasks and languages that there are; None leaves their names unchecked.
 
     Returns:
         The findings, in the order of the sections.
@@ -59,7 +61,34 @@ def cross_check(tree: dict[str, Any]) -> list[Finding]:
         },
         baseline=_mapping(tree.get("report")).get("baseline"),
     )
-    return [*_adapters(pieces), *_systems(pieces), *_measures(pieces), *_baseline(pieces)]
+    return [
+        *_adapters(pieces),
+        *_systems(pieces),
+        *_measures(pieces),
+        *_baseline(pieces),
+        *([] if names is None else _names(tree, pieces, names)),
+    ]
+
+
+def _names(tree: dict[str, Any], pieces: _Pieces, names: Names) -> Iterator[Finding]:
+    """Tasks and languages that are declared elsewhere."""
+    for adapter, section in _mapping(tree.get("adapters")).items():
+        task = _mapping(section).get("task")
+        if isinstance(task, str) and task and task not in names.tasks:
+            yield Finding(("adapters", adapter, "task"), unknown_name(task, "task", names.tasks))
+    for index, tatoeba in pieces.measures.items():
+        here: KeyPath = ("measure", index, "tatoeba", "languages")
+        if isinstance(tatoeba.languages, str):
+            listed = [(here, tatoeba.languages)]
+        else:
+            listed = [((*here, place), name) for place, name in enumerate(tatoeba.languages)]
+        for path, name in listed:
+            if name not in names.languages:
+                near = suggestion(name, names.languages) or (
+                    "; give an ISO-639-1 code (ISO-639-3 where there is none) or a set such as "
+                    "xtreme36"
+                )
+                yield Finding(path, f"no language or set of languages is called `{name}`{near}")
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from adaptstilts.errors import Problem, RecipeError
 from adaptstilts.recipe import override
 from adaptstilts.recipe.cross_check import cross_check
+from adaptstilts.recipe.names import Names
 from adaptstilts.recipe.problems import from_validation, placed, unknown_name
 from adaptstilts.recipe.profile import PLAIN, profile_nodes
 from adaptstilts.recipe.read import UnreadableError, read
@@ -21,13 +22,20 @@ from adaptstilts.recipe.write import resolved_yaml
 __all__ = ["check", "load", "parse", "profiles", "resolved_yaml"]
 
 
-def load(path: Path, *, profile: str | None = None, overrides: Sequence[str] = ()) -> Recipe:
+def load(
+    path: Path,
+    *,
+    profile: str | None = None,
+    overrides: Sequence[str] = (),
+    names: Names | None = None,
+) -> Recipe:
     """Reads and checks a recipe.
 
     Args:
         path: The YAML file.
         profile: Name of one of its profiles, laid onto the rest; None or `full`: the rest alone.
         overrides: `key=value` texts such as `adapters.sst2.method.rank=16`, applied last.
+        names: The tasks and languages that there are; None leaves their names unchecked.
 
     Returns:
         The recipe, everything in it resolved.
@@ -35,11 +43,17 @@ def load(path: Path, *, profile: str | None = None, overrides: Sequence[str] = (
     Raises:
         RecipeError: All that is wrong with it, each with its place; also a file that is not there.
     """
-    return parse(_text(path), source=str(path), profile=profile, overrides=overrides)
+    text = _text(path)
+    return parse(text, source=str(path), profile=profile, overrides=overrides, names=names)
 
 
 def parse(
-    text: str, *, source: str, profile: str | None = None, overrides: Sequence[str] = ()
+    text: str,
+    *,
+    source: str,
+    profile: str | None = None,
+    overrides: Sequence[str] = (),
+    names: Names | None = None,
 ) -> Recipe:
     """Reads and checks a recipe's text; `source` is what errors call it.
 
@@ -52,13 +66,13 @@ def parse(
             message = unknown_name(profile, "profile", [PLAIN, *profiles])
             raise RecipeError(source, [*problems, Problem(0, 0, "profiles", message)])
         root = merge(root, profiles[profile])
-    recipe, found = _build(root, overrides)
+    recipe, found = _build(root, overrides, names)
     if recipe is None or problems or found:
         raise RecipeError(source, _once([*problems, *found]))
     return recipe
 
 
-def check(path: Path, *, overrides: Sequence[str] = ()) -> None:
+def check(path: Path, *, overrides: Sequence[str] = (), names: Names | None = None) -> None:
     """Checks a recipe as it stands and with every one of its profiles.
 
     Raises:
@@ -67,7 +81,7 @@ def check(path: Path, *, overrides: Sequence[str] = ()) -> None:
     source = str(path)
     root, profiles, problems = _read(_text(path), source)
     for tree in [root, *(merge(root, node) for node in profiles.values())]:
-        problems += _build(tree, overrides)[1]
+        problems += _build(tree, overrides, names)[1]
     if problems:
         raise RecipeError(source, _once(problems))
 
@@ -109,7 +123,9 @@ def _read(text: str, source: str) -> tuple[Node, dict[str, Node], list[Problem]]
     return without(root, "profiles"), nodes, [*problems, *found]
 
 
-def _build(root: Node, overrides: Sequence[str]) -> tuple[Recipe | None, list[Problem]]:
+def _build(
+    root: Node, overrides: Sequence[str], names: Names | None
+) -> tuple[Recipe | None, list[Problem]]:
     """Applies overrides and validates; the recipe is None if it has mistakes."""
     root, problems = override.apply(root, overrides)
     tree: dict[str, Any] = plain(root)
@@ -118,7 +134,7 @@ def _build(root: Node, overrides: Sequence[str]) -> tuple[Recipe | None, list[Pr
         recipe = Recipe.model_validate(tree)
     except ValidationError as error:
         problems += placed(from_validation(error, tree), root)
-    problems += placed(cross_check(tree), root)
+    problems += placed(cross_check(tree, names), root)
     return recipe, problems
 
 

@@ -34,8 +34,8 @@ class Score:
         n: Items scored; for `macro` those of all languages together.
         low: Lower end of its 95 % interval.
         high: Upper end of its 95 % interval.
-        trained_share: Share of its training that the system had had, 1.0 when finished; None for
-            a bare base.
+        trained_share: For a snapshot taken during training the share of it that was done, from 0
+            to 1; None for a finished system.
     """
 
     system: str

@@ -11,6 +11,7 @@ from adaptstilts.report.selection import (
 )
 from adaptstilts.report.selection import (
     headline_scores,
+    is_finished,
     language_effects,
     language_scores,
     layer_effects,
@@ -65,7 +66,7 @@ def layers(run: Run) -> str:
         f"Macro {metric_name(headline.metric)} by layer, {dataset_name(headline.benchmark)} "
         f"({direction_name(headline.direction)}): mean over {_languages(run)}, "
         f"n = {_ns([row.n for row in rows])} sentence pairs. Bands: 95 % intervals. "
-        f"Dashed upright line: the headline's layer, {headline.layer}."
+        f"Dotted upright line: the headline's layer, {headline.layer}."
     )
 
 
@@ -104,7 +105,7 @@ def dynamics(run: Run, system: str) -> str:
     rows = [row for layer in curves.values() for row in layer]
     main = headline_scores(run).get(system)
     n = max(row.n for row in rows)
-    starts_bare = any(row.trained_share is None for row in rows)
+    starts_bare = any(row.trained_share == 0.0 for row in rows)
     fewer = (
         f" This is fewer than the {number.count(main.n)} of the figures above (fewer languages "
         "were measured during training), so the levels differ from theirs."
@@ -113,10 +114,23 @@ def dynamics(run: Run, system: str) -> str:
     )
     return (
         f"{system} during its training: macro score against the share of its training steps. "
-        f"All points are over the same {number.counted(n, 'sentence pair')}; rows over any other "
-        f"number are left out.{fewer}"
-        + (f" At 0 % stands {run.baseline}, which it starts from." if starts_bare else "")
+        f"All points are over the same {number.counted(n, 'sentence pair')}.{fewer}"
+        + (" At 0 % it is the bare base that it starts from." if starts_bare else "")
+        + " The last point is the end of the training; the figures above are of the checkpoint "
+        "that its dev rows chose."
         + " Bands: 95 % intervals of the level, not of changes along a line."
+    )
+
+
+def unplotted(run: Run) -> str:
+    """What to say where training was measured, but not in the way that the headline is."""
+    measured = [row for row in run.scores if row.layer is not None and not is_finished(row)]
+    if not measured or dynamics_of(run):
+        return ""
+    protocols = ", ".join(sorted({row.protocol for row in measured}))
+    return (
+        f"Measured during training by protocol {protocols}, which is not the headline's way of "
+        "scoring; no figure sets the two together. The rows are in scores.parquet."
     )
 
 

@@ -70,6 +70,7 @@ def html(run: Run) -> str:
                 for number_, system in enumerate(dynamics(run))
                 if (svg := figure.dynamics_curve(run, system, number_))
             ],
+            unplotted=caption.unplotted(run),
             facts=section.facts(run),
         )
     )

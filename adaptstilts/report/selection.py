@@ -14,8 +14,8 @@ Row = TypeVar("Row", Score, Effect)
 
 
 def is_finished(row: Score | Effect) -> bool:
-    """Whether the row is about the finished system (a bare base has no training at all)."""
-    return row.trained_share is None or row.trained_share >= 1.0
+    """Whether the row is about the finished system, not about a snapshot of its training."""
+    return row.trained_share is None
 
 
 def _is_headline_kind(run: Run, row: Score | Effect) -> bool:
@@ -30,11 +30,7 @@ def _is_headline_kind(run: Run, row: Score | Effect) -> bool:
 
 
 def _fullest(rows: Iterable[Row], key: str) -> dict[object, Row]:
-    """One row for each value of `key`: that with the largest n.
-
-    A measurement during training may take fewer languages than the main one, and also writes rows
-    for the finished system; those of the main measurement have the larger n.
-    """
+    """One row for each value of `key`: that with the largest n, where a recipe measures twice."""
     chosen: dict[object, Row] = {}
     for row in rows:
         value = getattr(row, key)
@@ -140,30 +136,22 @@ def task_scores(run: Run) -> list[Score]:
 def dynamics(run: Run) -> dict[str, dict[int, list[Score]]]:
     """Macro scores during training: system → layer → rows by share of training.
 
-    Only rows over the same sentences are set together: those whose n is the n of the rows with a
-    share below 1. The bare baseline stands at share 0 where it was measured on as many sentences
-    and the run has no row of its own there. Rows of the baseline keep their system's name.
+    A recipe may measure twice, on different languages: the rows of the measurement with the largest
+    n are taken, so that all points of a curve are over the same sentences.
     """
-    macro = [row for row in run.scores if row.language == MACRO and _is_headline_kind(run, row)]
-    systems = [
-        name
-        for name in run.systems
-        if any(row.system == name and not is_finished(row) for row in macro)
+    rows = [
+        row
+        for row in run.scores
+        if row.language == MACRO and not is_finished(row) and _is_headline_kind(run, row)
     ]
     curves: dict[str, dict[int, list[Score]]] = {}
-    for name in systems:
-        n = min(row.n for row in macro if row.system == name and not is_finished(row))
-        points: dict[int, dict[float, Score]] = {}
-        for row in macro:
-            if row.n != n or row.layer is None:
-                continue
-            if row.system == name and row.trained_share is not None:
-                points.setdefault(row.layer, {})[row.trained_share] = row
-            elif row.system == run.baseline and row.trained_share is None:
-                points.setdefault(row.layer, {}).setdefault(0.0, row)
-        curves[name] = {
-            layer: [rows[share] for share in sorted(rows)]
-            for layer, rows in sorted(points.items())
-            if len(rows) > 1
-        }
-    return {name: layers for name, layers in curves.items() if layers}
+    for name in run.systems:
+        own = [row for row in rows if row.system == name and row.layer is not None]
+        n = max((row.n for row in own), default=0)
+        layers: dict[int, list[Score]] = {}
+        for row in sorted(own, key=lambda row: (row.layer or 0, row.trained_share or 0.0)):
+            if row.n == n:
+                layers.setdefault(row.layer or 0, []).append(row)
+        if layers:
+            curves[name] = layers
+    return curves

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -18,15 +17,14 @@ from adaptstilts.report.section import Cell, effect_cell, score_cell
 from adaptstilts.report.selection import headline_effects, headline_scores, task_scores
 
 
-def render(run: Run, page: Path | None = None) -> RenderableType:
+def render(run: Run) -> RenderableType:
     """The run as something that rich can print.
 
     Args:
         run: The run; one that is running or failed is reported as such.
-        page: Where its page lies, for the last line; left out where there is none.
 
     Returns:
-        Title, systems, headline sentences and the page's place; names are never read as markup.
+        Title, systems, tasks, languages and headline sentences; names are never read as markup.
     """
     record = run.record
     lines: list[RenderableType] = [
@@ -39,8 +37,6 @@ def render(run: Run, page: Path | None = None) -> RenderableType:
         lines += [_systems(run), *(Text(line) for line in (*_tasks(run), *_languages(run)))]
     style = "bold" if record.status == "finished" else "bold red"
     lines += [Text(sentence, style=style) for sentence in headline_sentences(run)]
-    if page is not None:
-        lines.append(Text(f"Report: {page}", style="dim", no_wrap=True, overflow="ignore"))
     return Group(*lines)
 
 

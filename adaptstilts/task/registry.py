@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
+from adaptstilts.recipe.names import Names
 from adaptstilts.task.declaration import Benchmark, Task
 from adaptstilts.task.intermediate.sst2 import SST2
 from adaptstilts.task.languages import LANGUAGE_SETS, LANGUAGES
@@ -56,6 +57,7 @@ def _by_name(declarations: Iterable[_N]) -> Mapping[str, _N]:
 
 TASKS: Final[Mapping[str, Task]] = _by_name([SST2])
 BENCHMARKS: Final[Mapping[str, Benchmark]] = _by_name([TATOEBA])
+NAMES: Final = Names(tasks=tuple(TASKS), languages=(*LANGUAGE_SETS, *LANGUAGES))
 
 
 def task(name: str) -> Task:

@@ -117,6 +117,9 @@ class Training:
         dev: What checkpoints are chosen by.
         settings: All else that decides the result.
         state: Where an earlier run stopped, or None to begin.
+
+    Raises:
+        TrainingError: There is nothing to train on, or nothing to choose checkpoints by.
     """
 
     def __init__(
@@ -130,6 +133,11 @@ class Training:
         settings: Settings,
         state: State | None = None,
     ) -> None:
+        if not train.token_ids or not dev.token_ids:
+            raise TrainingError(
+                f"adapter `{name}`: there are {len(train.token_ids)} texts to train on and "
+                f"{len(dev.token_ids)} to choose checkpoints by; at least one of each is needed"
+            )
         self.base, self.name, self.head = base, name, head
         self.train, self.dev, self.settings = train, dev, settings
         self.parts = _parts(base, name, head, settings)
@@ -150,7 +158,7 @@ class Training:
         and a training resumed from it goes on bit for bit as if it had never stopped.
 
         Raises:
-            TrainingError: A loss is not a number.
+            TrainingError: A loss or a gradient is not a number.
         """
         settings = self.settings
         evaluations = evaluation_steps(steps=settings.steps, evaluations=settings.evaluations)
@@ -188,20 +196,24 @@ class Training:
             labels = torch.as_tensor([self.train.labels[index] for index in batch])
             total = functional.cross_entropy(scores, labels.to(scores.device), reduction="sum")
             mean = total / texts
-            mean.backward()  # type: ignore[no-untyped-call]
+            mean.backward()
             loss += float(mean.detach())
             tokens += sum(map(len, ids))
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"adapter `{self.name}`: the loss is {loss} at step {number} with learning rate "
-                f"{rate:.2g}. Lower training.learning_rate, or lengthen training.warmup"
-            )
-        self._update(rate)
+        self._require_number("loss", loss, number, rate)
+        self._update(number, rate)
         self.step = number
         self.losses.append(loss)
         return Step(number, loss, rate, tokens)
 
-    def _update(self, rate: float) -> None:
+    def _require_number(self, what: str, value: float, number: int, rate: float) -> None:
+        """Stops a training that has left the numbers behind."""
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"adapter `{self.name}`: the {what} is {value} at step {number} with learning rate "
+                f"{rate:.2g}. Lower training.learning_rate, or lengthen training.warmup"
+            )
+
+    def _update(self, number: int, rate: float) -> None:
         """Clips the gradients, lets AdamW move the masters, and copies them into the model."""
         parts = self.parts
         for name, parameter in parts.parameters.items():
@@ -209,7 +221,8 @@ class Training:
                 None if parameter.grad is None else parameter.grad.to(torch.float32)
             )
             parameter.grad = None
-        nn.utils.clip_grad_norm_(parts.masters.values(), self.settings.clip)
+        norm = nn.utils.clip_grad_norm_(parts.masters.values(), self.settings.clip)
+        self._require_number("gradient", float(norm), number, rate)
         for group in parts.optimizer.param_groups:
             group["lr"] = rate
         parts.optimizer.step()

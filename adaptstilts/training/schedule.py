@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def learning_rate(step: int, *, steps: int, warmup: float, peak: float) -> float:
-    """Linear warm-up, then linear decay to zero.
+    """Linear warm-up, then linear decay that would reach zero at the step after the last.
 
     Args:
         step: Counted from 1 to `steps`.

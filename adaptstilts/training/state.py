@@ -42,9 +42,7 @@ def capture(parts: Parts, *, step: int, losses: list[float]) -> State:
     tensors["random/cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random/cuda"] = torch.cuda.get_rng_state()
-    return State(
-        step, list(losses), {name: t.to("cpu", copy=True) for name, t in tensors.items()}
-    )
+    return State(step, list(losses), {name: t.to("cpu", copy=True) for name, t in tensors.items()})
 
 
 def restore(parts: Parts, state: State) -> tuple[int, list[float]]:

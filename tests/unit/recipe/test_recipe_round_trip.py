@@ -1,12 +1,14 @@
-"""Law: a resolved recipe, written as YAML, loads to an equal recipe."""
+"""Laws: a resolved recipe loads to an equal one; any text is a recipe or a list of problems."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adaptstilts.errors import RecipeError
 from adaptstilts.recipe.load import parse, resolved_yaml
 from adaptstilts.recipe.recipe import Recipe
 
@@ -103,3 +105,66 @@ def test_resolved_recipe_loads_to_an_equal_one(recipe: Recipe) -> None:
     again = parse(text, source="resolved.yaml")
     assert again == recipe
     assert resolved_yaml(again) == text
+
+
+SHIPPED = Path(__file__).resolve().parents[3] / "recipes" / "sst2_tatoeba.yaml"
+LINES = [
+    line.split(" #")[0]
+    for line in SHIPPED.read_text(encoding="utf-8").splitlines()
+    if line.strip() and not line.startswith("#")
+]
+pieces = st.sampled_from(
+    [
+        "",
+        "null",
+        "3",
+        "-1",
+        "1e999",
+        "0x",
+        "[",
+        "]",
+        "{}",
+        "[[]]",
+        "&a",
+        "*a",
+        "<<: *a",
+        "!t x",
+        "? a",
+        "{scale: {of: sst2, by: 1}}",
+        "name: x",
+        "none",
+        "profiles: {a: {}}",
+        "- a",
+        "'",
+        "kind: lora",
+    ]
+) | st.text(max_size=6)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(LINES) - 1), st.integers(0, 40), pieces), max_size=4),
+    st.lists(
+        st.tuples(st.sampled_from(["base", "measure[0]", "systems.x", "a.b"]), pieces), max_size=2
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_text_is_a_recipe_or_a_list_of_problems(
+    edits: list[tuple[int, int, str]], overrides: list[tuple[str, str]]
+) -> None:
+    lines = list(LINES)
+    for number, column, piece in edits:
+        lines[number] = lines[number][:column] + piece
+    problems = []
+    try:
+        parse(
+            "\n".join(lines),
+            source="edited.yaml",
+            profile="pocket",
+            overrides=[f"{key}={value}" for key, value in overrides],
+        )
+    except RecipeError as error:
+        problems = error.problems
+    for problem in problems:
+        assert (problem.line == 0) == (problem.column == 0)
+        assert problem.path
+        assert problem.message

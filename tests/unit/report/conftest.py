@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sample import Sample, write_sample
+from report_sample import Sample, write_sample
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ FEWER = {"de": 1000, "fr": 999, "tr": 1000}
 LAYERS = range(7)
 HEADLINE_LAYER = 4
 DIRECTIONS = ("en-xx", "xx-en", "both")
-SHARES = (0.2, 0.4, 0.6, 0.8)
+SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 RECIPE = """\
 name: {name}
@@ -206,14 +206,7 @@ def scores(sample: Sample) -> list[Score]:
     rows = []
     systems = {"base": 0.0, sample.system: 1.0, f"{sample.system}_negated": -0.2}
     for system, factor in systems.items():
-        share = None if system == "base" else 1.0
-        rows += _grid(sample, system, factor, share, sample.languages)
-        if sample.has_dynamics:
-            rows += [
-                row
-                for row in _grid(sample, system, factor, share, FEWER)
-                if row.language == "macro" and system != f"{sample.system}_negated"
-            ]
+        rows += _grid(sample, system, factor, None, sample.languages)
     if sample.has_dynamics:
         for share in SHARES:
             rows += _grid(sample, sample.system, share, share, FEWER)
@@ -233,7 +226,7 @@ def scores(sample: Sample) -> list[Score]:
             872,
             low,
             high,
-            1.0,
+            None,
         )
     )
     return rows
@@ -248,7 +241,7 @@ def effects(sample: Sample) -> list[Effect]:
     }
     found = []
     for row in rows:
-        if row.system == "base" or row.layer is None:
+        if row.system == "base" or row.layer is None or row.trained_share is not None:
             continue
         value = row.value - base[row.language, row.layer, row.direction, row.n]
         width = sample.half_width * (1 if row.language == "macro" else 3)

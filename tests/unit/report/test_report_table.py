@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -19,16 +20,10 @@ from adaptstilts.report.table import render
 MakeRun = Callable[..., Path]
 
 
-def printed(folder: Path, width: int = 160) -> str:
-    console = Console(width=width, color_system=None, record=True, file=open_nothing())
-    console.print(render(read_run(folder), Path("run/report.html")))
+def printed(folder: Path, width: int = 200) -> str:
+    console = Console(width=width, color_system=None, record=True, file=io.StringIO())
+    console.print(render(read_run(folder)))
     return console.export_text()
-
-
-def open_nothing():  # type: ignore[no-untyped-def]
-    import io
-
-    return io.StringIO()
 
 
 def test_the_table_says_what_the_page_says(make_run: MakeRun) -> None:
@@ -44,12 +39,9 @@ def test_the_table_says_what_the_page_says(make_run: MakeRun) -> None:
         "sst2 by language: −4.6 in German (n 1,000) to −1.6 in Turkish (n 1,000)",
         "sst2_negated by language: +0.3 in Turkish (n 1,000) to +0.9 in German (n 1,000)",
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by −3.1 points "
-        "(95 % interval −3.6 to −2.6; 6 languages, 4,340",
-        "sentence pairs): degrades.",
+        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs): degrades.",
         "System sst2_negated (−1 × sst2) changes Tatoeba accuracy at layer 4 (both directions) by "
-        "+0.6 points (95 % interval +0.1 to +1.1; 6 languages,",
-        "4,340 sentence pairs): enhances.",
-        "Report: run/report.html",
+        "+0.6 points (95 % interval +0.1 to +1.1; 6 languages, 4,340 sentence pairs): enhances.",
     ]
 
 
@@ -60,7 +52,7 @@ def test_the_table_fits_eighty_columns(make_run: MakeRun) -> None:
 
 
 def test_names_are_not_read_as_markup(make_run: MakeRun) -> None:
-    assert "[red]x[/red]" in printed(make_run(name="[red]x[/red]"))
+    assert "[red]x[/red]" in printed(make_run(name="'[red]x[/red]'"))
 
 
 def test_pocket_failed_and_collapsed_runs_are_called_so(make_run: MakeRun) -> None:
@@ -98,7 +90,7 @@ def test_reports_need_no_torch(make_run: MakeRun) -> None:
     code = (
         "import sys; from pathlib import Path; from adaptstilts.report.page import write; "
         f"write(Path({str(make_run())!r})); "
-        "sys.exit(' '.join({'torch', 'transformers', 'peft', 'datasets'} & set(sys.modules)))"
+        "assert not {'torch', 'transformers', 'peft', 'datasets'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.strip()) == (0, "")

@@ -1,0 +1,104 @@
+"""Hidden states equal transformers' own, and stopping early changes nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from builders import QUANTIZATIONS, add_adapter, padded, states, tiny_base, token_ids
+
+from adaptstilts.base.hidden_states import first_layers, mean_pool, pooled_states
+from adaptstilts.composition.activate import active
+
+TEXTS = token_ids(6, seed=3, longest=20)
+ALL = [0, 1, 2, 3]
+
+
+def independent_means(base: object, texts: list[list[int]]) -> np.ndarray:
+    """Each sentence alone through transformers' own `output_hidden_states`, averaged by numpy."""
+    rows = []
+    for text in texts:
+        with torch.no_grad():
+            hidden = base.model(
+                input_ids=torch.tensor([text]), output_hidden_states=True
+            ).hidden_states
+        rows.append([layer[0].double().numpy().mean(axis=0) for layer in hidden])
+    return np.array(rows).transpose(1, 0, 2)
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_equals_transformers_hidden_states(quantization: str) -> None:
+    base = tiny_base(quantization)
+    # Outlier columns make llm_int8 depend on the batch, so its sentences go one at a time.
+    texts = TEXTS if quantization != "llm_int8" else TEXTS[:1]
+    ours = pooled_states(base.model, *padded(texts), ALL)
+    assert ours.dtype == torch.float32
+    assert ours.shape == (4, len(texts), 32)
+    np.testing.assert_allclose(ours.numpy(), independent_means(base, texts), atol=2e-5)
+
+
+def test_both_special_tokens_count_and_padding_does_not() -> None:
+    values = torch.tensor([[[1.0], [2.0], [6.0], [100.0]]])
+    mask = torch.tensor([[1, 1, 1, 0]])
+    assert mean_pool(values, mask).tolist() == [[3.0]]
+
+
+@pytest.mark.parametrize("with_adapter", [False, True])
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_early_exit_is_bit_equal(quantization: str, with_adapter: bool) -> None:
+    base = tiny_base(quantization)
+    weights = {}
+    if with_adapter:
+        add_adapter(base)
+        weights = {"sst2": 1.0}
+    input_ids, mask = padded(TEXTS)
+    with active(base.model, weights):
+        whole = pooled_states(base.model, input_ids, mask, ALL)
+        for layer in ALL:
+            early = pooled_states(base.model, input_ids, mask, [layer])
+            assert torch.equal(early[0], whole[layer])
+
+
+def test_layers_come_in_the_order_asked_for_and_may_repeat() -> None:
+    base = tiny_base()
+    input_ids, mask = padded(TEXTS)
+    whole = pooled_states(base.model, input_ids, mask, ALL)
+    some = pooled_states(base.model, input_ids, mask, [2, 0, 2])
+    assert torch.equal(some, whole[[2, 0, 2]])
+
+
+def test_only_the_layers_that_are_needed_run() -> None:
+    base = tiny_base()
+    ran: list[int] = []
+    for index, layer in enumerate(base.model.encoder.layer):
+        layer.register_forward_hook(lambda *_, index=index: ran.append(index))
+    pooled_states(base.model, *padded(TEXTS), [0, 2])
+    assert ran == [0, 1]
+    ran.clear()
+    pooled_states(base.model, *padded(TEXTS), [0])
+    assert ran == []
+
+
+def test_model_is_whole_again_afterwards() -> None:
+    base = tiny_base()
+    whole, before = base.model.encoder.layer, states(base, TEXTS)
+    pooled_states(base.model, *padded(TEXTS), [1])
+    assert base.model.encoder.layer is whole
+    assert not any(module._forward_hooks for module in base.model.modules())
+    assert torch.equal(states(base, TEXTS), before)
+
+
+def test_model_is_whole_again_after_an_exception() -> None:
+    base = tiny_base()
+    whole = base.model.encoder.layer
+    input_ids, mask = padded(TEXTS)
+    input_ids[0, 1] = 10_000  # no such piece
+    with pytest.raises(IndexError):
+        pooled_states(base.model, input_ids, mask, [1, 2])
+    assert base.model.encoder.layer is whole
+    assert len(whole) == 3
+    assert not any(module._forward_hooks for module in base.model.modules())
+    with pytest.raises(KeyboardInterrupt), first_layers(base.model, 1):
+        assert len(base.model.encoder.layer) == 1
+        raise KeyboardInterrupt
+    assert base.model.encoder.layer is whole
