@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ PACKAGES = (
 
 
 def header(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """When, on what and with what a benchmark runs."""
+    """When, on what and with what a benchmark runs, and how busy the machine was before it."""
     return {
         "format": 1,
         "benchmark": name,
         "started_at": utc_now(),
         "settings": settings,
+        "load_average": round(os.getloadavg()[0], 2),
         "hardware": hardware(),
         "versions": versions(PACKAGES),
         "git": git_state(ROOT),

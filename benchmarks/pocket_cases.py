@@ -31,6 +31,10 @@ CPU = torch.device("cpu")
 ROUNDS = 4
 TOKENS_PER_BATCH, MAX_LENGTH = 1024, 64
 WARM_UP, STEPS = 2, 8
+TRAINERS: dict[str, rival.Sampling] = {
+    "trainer": "random",
+    "trainer_grouped": "group_by_length",
+}
 OURS: Quantization = "int8"
 QUANTIZATIONS: tuple[Quantization, ...] = (OURS, "none")
 
@@ -96,23 +100,25 @@ def training(bases: dict[Quantization, Base], text: Text) -> list[dict[str, Any]
         name: ours.steps(ours.new_training(base, text.train, tokens_per_batch=TOKENS_PER_BATCH))
         for name, base in bases.items()
     }
-    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in [*timed, "trainer"]}
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in [*timed, *TRAINERS]}
     for _ in range(ROUNDS):
         for name, pieces in timed.items():
             list(islice(pieces, WARM_UP))
             rounds[name].append(rates(list(islice(pieces, STEPS))))
-        rounds["trainer"].append(
-            rival.training_rates(
-                model,
-                text.train,
-                rows_per_batch=rows_per_batch,
-                warm_up=WARM_UP,
-                measured=STEPS,
-                device=CPU,
+        for name, sampling in TRAINERS.items():
+            rounds[name].append(
+                rival.training_rates(
+                    model,
+                    text.train,
+                    rows_per_batch=rows_per_batch,
+                    warm_up=WARM_UP,
+                    measured=STEPS,
+                    sampling=sampling,
+                    device=CPU,
+                )
             )
-        )
     batch = dict.fromkeys(timed, f"{TOKENS_PER_BATCH} tokens")
-    batch["trainer"] = f"{rows_per_batch} rows"
+    batch |= dict.fromkeys(TRAINERS, f"{rows_per_batch} rows")
     return [
         {"case": name, "batch": batch[name], "steps": ROUNDS * STEPS}
         | _medians(rounds, name, ("steps_per_second", "tokens_per_second"))

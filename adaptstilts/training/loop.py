@@ -1,12 +1,14 @@
 """The training loop: a generator that computes and reports, and touches no file.
 
 The base stays in `eval()` mode: it is frozen, so its own dropout is off, and only the adapter's and
-the head's dropout act.
+the head's dropout act. What they draw is decided by the seed and the step's number alone, so nothing
+that happens between two steps can change it, and a resumed training needs no generator's state.
 """
 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -143,7 +145,6 @@ class Training:
         self.parts = _parts(base, name, head, settings)
         self.step = 0
         self.losses: list[float] = []
-        torch.manual_seed(settings.seed)
         if state is not None:
             self.step, self.losses = restore(self.parts, state)
 
@@ -190,15 +191,17 @@ class Training:
         trainable(self.base.model, self.name)
         self.head.train()
         _dropout(self.base.model, self.name, is_on=True)
-        for batch in batches:
-            ids = [self.train.token_ids[index] for index in batch]
-            scores = self._scores(ids)
-            labels = torch.as_tensor([self.train.labels[index] for index in batch])
-            total = functional.cross_entropy(scores, labels.to(scores.device), reduction="sum")
-            mean = total / texts
-            mean.backward()
-            loss += float(mean.detach())
-            tokens += sum(map(len, ids))
+        with torch.random.fork_rng():
+            torch.manual_seed(random.Random(f"{self.settings.seed}/{number}").getrandbits(63))
+            for batch in batches:
+                ids = [self.train.token_ids[index] for index in batch]
+                scores = self._scores(ids)
+                labels = torch.as_tensor([self.train.labels[index] for index in batch])
+                total = functional.cross_entropy(scores, labels.to(scores.device), reduction="sum")
+                mean = total / texts
+                mean.backward()
+                loss += float(mean.detach())
+                tokens += sum(map(len, ids))
         self._require_number("loss", loss, number, rate)
         self._update(number, rate)
         self.step = number
@@ -230,7 +233,7 @@ class Training:
         parts.publish()
 
     def _evaluate(self, share: float) -> Evaluation:
-        """Scores the dev split with dropout off; no random number is drawn."""
+        """Scores the dev split with dropout off."""
         predictions = self.predict(self.dev.token_ids)
         correct = sum(map(int.__eq__, predictions, self.dev.labels))
         loss = sum(self.losses) / len(self.losses)

@@ -14,8 +14,8 @@ def learning_rate(step: int, *, steps: int, warmup: float, peak: float) -> float
     """
     rising = max(1, round(warmup * steps))
     if step <= rising:
-        return peak * step / rising
-    return peak * (steps - step + 1) / (steps - rising + 1)
+        return peak * (step / rising)
+    return peak * ((steps - step + 1) / (steps - rising + 1))
 
 
 def evaluation_steps(*, steps: int, evaluations: int) -> dict[int, float]:

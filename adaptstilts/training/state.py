@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -25,7 +24,8 @@ class State:
     Attributes:
         step: Optimizer steps that are done.
         losses: Training losses since the last evaluation.
-        tensors: Master weights, AdamW's moments and the state of the random number generators.
+        tensors: Master weights and AdamW's moments. Dropout needs no state: each step's is decided
+            by the seed and the step's number.
     """
 
     step: int
@@ -39,9 +39,6 @@ def capture(parts: Parts, *, step: int, losses: list[float]) -> State:
     for name, weight in parts.masters.items():
         moments = parts.optimizer.state.get(weight, {})
         tensors |= {f"{moment}/{name}": moments[moment] for moment in MOMENTS if moments}
-    tensors["random/cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random/cuda"] = torch.cuda.get_rng_state()
     return State(step, list(losses), {name: t.to("cpu", copy=True) for name, t in tensors.items()})
 
 
@@ -56,9 +53,6 @@ def restore(parts: Parts, state: State) -> tuple[int, list[float]]:
                 m: value if m == "step" else value.to(weight.device) for m, value in moved.items()
             }
     parts.publish()
-    torch.set_rng_state(tensors["random/cpu"])
-    if "random/cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random/cuda"])
     return state.step, list(state.losses)
 
 

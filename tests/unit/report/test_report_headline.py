@@ -88,7 +88,7 @@ def test_the_verdict_follows_the_interval_alone(low: float, high: float, word: s
 
 def test_rows_of_the_smaller_set_never_make_the_headline(make_run: MakeRun) -> None:
     run = read_run(make_run())
-    smaller = [row for row in run.effects if row.language == "macro" and row.n == 2999]
+    smaller = [row for row in run.scores if row.language == "macro" and row.n == 2999]
     assert smaller, "the sample must hold rows over fewer languages"
     assert {found.effect.n for found in findings(run)} == {4340}
     assert {found.languages for found in findings(run)} == {6}
