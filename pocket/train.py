@@ -94,6 +94,8 @@ def train(
     """
     torch.manual_seed(settings.seed)
     learner = Learner(configuration(len(embeddings), **shape), embeddings)
+    counts = np.bincount(tokens.ids, minlength=len(embeddings))
+    learner.set_frequencies(torch.from_numpy(counts))
     optimizer = optimizer_for(learner, settings.peak)
     progress = Progress()
     path = work / "checkpoint.pt"

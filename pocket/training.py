@@ -52,11 +52,36 @@ class Learner(nn.Module):
         self.encoder = XLMRobertaModel(config, add_pooling_layer=False)
         self.log_scale = nn.Parameter(torch.tensor(3.0))
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.flatten_top()
         if embeddings is not None:
             with torch.no_grad():
                 self.encoder.embeddings.word_embeddings.weight.copy_(embeddings)
                 kind = self.encoder.embeddings.token_type_embeddings.weight
                 kind.copy_(0.5 * functional.normalize(torch.randn_like(kind), dim=1))
+
+    @torch.no_grad()
+    def flatten_top(self) -> None:
+        """Makes the layers above the aligned one almost the identity.
+
+        The little masked LM that a short run can afford would otherwise leave the top nearly
+        constant: a unigram model, of no use to a task.
+        """
+        for layer in self.encoder.encoder.layer[ALIGNED_LAYER:]:
+            for inner in (layer.attention.self, layer.intermediate):
+                for module in inner.modules():
+                    if isinstance(module, nn.Linear):
+                        module.weight.normal_(0.0, 0.02)
+                        module.bias.zero_()
+            for output in (layer.attention.output, layer.output):
+                output.dense.weight.normal_(0.0, 0.005)
+                output.dense.bias.zero_()
+                output.LayerNorm.weight.fill_(1.0)
+                output.LayerNorm.bias.zero_()
+
+    @torch.no_grad()
+    def set_frequencies(self, counts: Tensor) -> None:
+        """Starts the masked LM's bias at the pieces' log frequencies."""
+        self.bias.copy_(((counts.float() + 1) / (counts.sum() + len(counts))).log())
 
     def aligned(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Runs the layers up to the aligned one.

@@ -1,4 +1,4 @@
-"""Small, real parts that many tests share: a tiny encoder, an adapter that does something, texts."""
+"""Small, real parts that many tests share: a tiny encoder, an adapter that acts, texts."""
 
 from __future__ import annotations
 

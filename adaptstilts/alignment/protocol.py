@@ -53,7 +53,7 @@ PROTOCOLS = {
             layers=24,
             directions=(EN_XX,),
             metrics=("accuracy",),
-            source="jiant guides/benchmarks/xtreme.md (pooler mean, layer 14)",
+            source="jiant guides/benchmarks/xtreme.md (pooler_type mean, layer 14; @daa5a25)",
         ),
         Protocol(
             name="mteb",

@@ -79,7 +79,7 @@ def _frozen_linear(
             linear.weight.data.to(dtype), requires_grad=False, quant_type="nf4", module=frozen
         )
         # Packed for AVX-512, as the first pass without gradients would do, it has no backward pass.
-        frozen.support_avx512bf16_for_cpu = False
+        frozen.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     frozen.weight = weight.to(device)
     if linear.bias is not None:
         frozen.bias = nn.Parameter(linear.bias.data.to(device, dtype), requires_grad=False)

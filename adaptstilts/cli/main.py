@@ -16,7 +16,7 @@ COMMANDS = {
     "plan": "Show a recipe's stages, what is done already, and what the rest needs.",
     "report": "Show the results of a run, in the terminal or as an HTML page.",
     "recipe": "Check a recipe, explain its keys, print its JSON Schema.",
-    "data": "List, check and mirror the data.",
+    "data": "List the data, where each table is, and show its rows.",
     "doctor": "Check this machine: device, memory, quantization, cache, data.",
 }
 _INTERRUPTED = 130

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from huggingface_hub import constants
 
 from adaptstilts.base.identity import POCKET, identify
 from adaptstilts.base.int8 import Int8Linear
@@ -119,9 +120,8 @@ def _mirror(mirror: Path | None) -> Finding:
 
 
 def _hub() -> Finding:
-    import huggingface_hub
-
-    if huggingface_hub.constants.HF_HUB_OFFLINE:
+    if constants.HF_HUB_OFFLINE:
         return Finding("hub", "absent", "switched off by HF_HUB_OFFLINE; its cache is still used")
-    endpoint = huggingface_hub.constants.ENDPOINT
-    return Finding("hub", "ok", f"{endpoint} (not contacted; runs contact it only when they must)")
+    return Finding(
+        "hub", "ok", f"{constants.ENDPOINT} (not contacted; runs contact it only when they must)"
+    )

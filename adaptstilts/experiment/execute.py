@@ -6,7 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-from adaptstilts.errors import AdaptstiltsError
 from adaptstilts.experiment import run_folder
 from adaptstilts.experiment.align_stage import align
 from adaptstilts.experiment.plan import Plan
@@ -65,7 +64,7 @@ def execute(plan: Plan, folder: Path, *, watcher: Watcher | None = None) -> RunR
     started = time.monotonic()
     try:
         record = _carry_out(plan, folder, record, watcher, started)
-    except (AdaptstiltsError, KeyboardInterrupt, Exception) as error:
+    except BaseException as error:
         reason = f"{type(error).__name__}: {error}"
         failed = {"status": "failed", "error": reason, "finished_at": utc_now()}
         _write(folder, record.model_copy(update=failed))

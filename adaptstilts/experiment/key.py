@@ -13,11 +13,25 @@ from typing import Any
 from adaptstilts.record.provenance import versions
 
 LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "numpy")
+SHARED = ("data", "base", "adapter", "experiment/inputs.py", "experiment/workbench.py")
 # The rooms whose code decides what a stage computes.
 ROOMS = {
-    "train": ("data", "base", "adapter", "head", "training", "experiment/train_stage.py"),
-    "align": ("data", "base", "adapter", "composition", "alignment", "metric/retrieval.py"),
-    "score": ("alignment", "metric", "record/scores.py", "experiment/score_stage.py"),
+    "train": (*SHARED, "head", "training", "experiment/train_stage.py"),
+    "align": (
+        *SHARED,
+        "composition",
+        "alignment",
+        "metric/retrieval.py",
+        "experiment/align_stage.py",
+    ),
+    "score": (
+        "alignment",
+        "data/bitext.py",
+        "metric",
+        "record/scores.py",
+        "experiment/inputs.py",
+        "experiment/score_stage.py",
+    ),
 }
 KEY_LENGTH = 20
 

@@ -27,6 +27,7 @@ from adaptstilts.recipe.recipe import Recipe
 from adaptstilts.recipe.tree import spell
 from adaptstilts.record.provenance import hardware
 from adaptstilts.record.run import HardwareRecord
+from adaptstilts.task.declaration import Table
 from adaptstilts.task.registry import BENCHMARKS, NAMES, TASKS, languages
 
 
@@ -83,7 +84,8 @@ def plan(
     base = recipe.base.model_copy(update={"device": device, "compute": compute})
     recipe = recipe.model_copy(update={"base": base})
     identity = identify(base.model, base.revision)
-    builder = _Builder(recipe, str(path), identity, open_sources(choice.profile, mirror), notices)
+    sources = open_sources(choice.profile, mirror)
+    builder = _Builder(recipe, str(path), choice, identity, sources, notices)
     return Plan(recipe, path, choice, identity, machine, tuple(builder.stages()), tuple(notices))
 
 
@@ -118,6 +120,7 @@ class _Builder:
 
     recipe: Recipe
     source: str
+    choice: Choice
     identity: Identity
     sources: list[Source]
     notices: list[str]
@@ -157,13 +160,14 @@ class _Builder:
         """The stage that trains an adapter."""
         adapter = self.recipe.adapters[name]
         task = TASKS[adapter.task]
-        train = Located(task.train, find(task.train, self.sources))
-        test = Located(task.test, find(task.test, self.sources))
+        source = self._holder([task.train, task.test])
+        train, test = Located(task.train, source), Located(task.test, source)
         key = stage_key(
             "train",
             {
                 **self._base(),
                 "adapter": adapter.model_dump(mode="json"),
+                "columns": (*task.text_columns, task.label_column),
                 "labels": task.labels,
                 "dev_rows": task.dev_rows,
                 "train": _identity(train),
@@ -254,32 +258,42 @@ class _Builder:
         )
 
     def _bitexts(self, tatoeba: Tatoeba) -> dict[str, Located]:
-        """The table of each language of a measurement.
+        """The table of each language of a measurement, all from one source.
 
-        A named set is measured in those of its languages that the bundled stand-in has, and that
-        is told; a language that the recipe lists must be there.
+        Under the pocket profile a named set is measured in those of its languages that there are,
+        and that is told; a language that the recipe lists must be there.
         """
         tables = BENCHMARKS["tatoeba"].tables
         codes = languages(tatoeba.languages)
-        located, lacking = {}, []
-        for code in codes:
-            is_lacking = not any(source.has(tables[code]) for source in self.sources)
-            if is_lacking and isinstance(tatoeba.languages, str) and self._is_stand_in():
-                lacking.append(code)
-            else:
-                located[code] = Located(tables[code], find(tables[code], self.sources))
-        if not located:
-            find(tables[codes[0]], self.sources)  # says where it was looked for
-        if lacking:
-            self.notices.append(
-                f"{len(located)} of the {len(codes)} languages of {tatoeba.languages} are "
-                f"measured: the bundled stand-in has none of {' '.join(lacking)}"
-            )
-        return located
+        is_set = isinstance(tatoeba.languages, str)
+        if is_set and self.choice.profile == "pocket":
+            held = {
+                source.name: [code for code in codes if source.has(tables[code])]
+                for source in self.sources
+            }
+            name = next((name for name, found in held.items() if found), None)
+            if name is not None and len(held[name]) < len(codes):
+                lacking = " ".join(code for code in codes if code not in held[name])
+                self.notices.append(
+                    f"{len(held[name])} of the {len(codes)} languages of {tatoeba.languages} are "
+                    f"measured: the {name} data have none of {lacking}"
+                )
+                codes = held[name]
+        source = self._holder([tables[code] for code in codes])
+        return {code: Located(tables[code], source) for code in codes}
 
-    def _is_stand_in(self) -> bool:
-        """Whether data come from the bundled stand-ins alone."""
-        return [source.name for source in self.sources] == ["pocket"]
+    def _holder(self, tables: Sequence[Table]) -> Source:
+        """The first source that has all of some tables, so that real data and stand-ins never mix.
+
+        Raises:
+            DataError: None has them all; tells where the first missing one was looked for.
+        """
+        for source in self.sources:
+            if all(source.has(table) for table in tables):
+                return source
+        fullest = max(self.sources, key=lambda one: sum(one.has(table) for table in tables))
+        missing = next(table for table in tables if not fullest.has(table))
+        return find(missing, [fullest])
 
     def _depth(self) -> int:
         """The base's number of layers."""

@@ -1,8 +1,8 @@
 """The training loop: a generator that computes and reports, and touches no file.
 
 The base stays in `eval()` mode: it is frozen, so its own dropout is off, and only the adapter's and
-the head's dropout act. What they draw is decided by the seed and the step's number alone, so nothing
-that happens between two steps can change it, and a resumed training needs no generator's state.
+the head's dropout act. The seed and the step's number alone decide what they draw, so nothing that
+happens between two steps can change it, and a resumed training needs no generator's state.
 """
 
 from __future__ import annotations

@@ -137,9 +137,7 @@ def test_training_moves_nothing_below_the_first_layer(undisturbed: Path) -> None
 
 def test_the_snapshot_before_training_scores_as_the_base_does(undisturbed: Path) -> None:
     rows = read_scores(undisturbed / "scores.parquet")
-    start = {
-        (r.language, r.direction, r.layer): r.value for r in rows if r.trained_share == 0.0
-    }
+    start = {(r.language, r.direction, r.layer): r.value for r in rows if r.trained_share == 0.0}
     base = {
         (r.language, r.direction, r.layer): r.value
         for r in rows

@@ -104,7 +104,7 @@ def test_another_base_is_refused(tmp_path: Path) -> None:
     base, other = tiny_base(), tiny_base(seed=1)
     add_adapter(base)
     save_adapter(base, tmp_path / "sst2")
-    with pytest.raises(AdapterError, match="was trained on tiny .* not on this base"):
+    with pytest.raises(AdapterError, match=r"was trained on tiny .* not on this base"):
         store.load(tmp_path / "sst2", other, "sst2")
     assert not any(True for _ in adapter_layers(other.model))
 
@@ -179,9 +179,7 @@ def test_saving_leaves_the_configuration_on_the_model_alone(tmp_path: Path) -> N
     assert written["auto_mapping"] is None
 
 
-def test_loading_asks_the_hub_for_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_loading_asks_the_hub_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base = tiny_base()
     add_adapter(base)
     save_adapter(base, tmp_path / "sst2")

@@ -210,7 +210,9 @@ def test_only_one_adapter_is_trainable() -> None:
     base.model(input_ids=torch.tensor([TEXTS[0]])).last_hidden_state.sum().backward()
     # B is not zero here, so both factors have a gradient.
     assert all(p.grad is not None and p.grad.norm() > 0 for p in parameters.values())
-    assert not any("lower" in name for name, p in base.model.named_parameters() if p.grad is not None)
+    assert not any(
+        "lower" in name for name, p in base.model.named_parameters() if p.grad is not None
+    )
 
 
 def test_training_an_absent_adapter_is_refused() -> None:

@@ -98,7 +98,8 @@ def test_model_is_whole_again_after_an_exception() -> None:
     assert base.model.encoder.layer is whole
     assert len(whole) == 3
     assert not any(module._forward_hooks for module in base.model.modules())
-    with pytest.raises(KeyboardInterrupt), first_layers(base.model, 1):
+    with first_layers(base.model, 1):
         assert len(base.model.encoder.layer) == 1
+    with pytest.raises(KeyboardInterrupt), first_layers(base.model, 1):
         raise KeyboardInterrupt
     assert base.model.encoder.layer is whole

@@ -62,7 +62,7 @@ def test_a_hub_base_needs_its_commit(revision: str | None) -> None:
 
 
 def test_the_error_says_that_there_is_no_such_folder() -> None:
-    with pytest.raises(DataError, match="there is none at .*no/such/folder"):
+    with pytest.raises(DataError, match=r"there is none at .*no/such/folder"):
         identify("no/such/folder", None)
 
 

@@ -36,12 +36,13 @@ GOOD, BAD = 100, 200
 
 
 def separable(texts: int, *, seed: int) -> Labelled:
-    """Texts of random pieces whose label is told by one piece in them."""
+    """Texts of random pieces whose label is told by one piece in them, three times."""
     ids = token_ids(texts, seed=seed, pieces=90)
     draw = random.Random(seed)
     labels = [draw.randint(0, 1) for _ in ids]
     for text, label in zip(ids, labels, strict=True):
-        text.insert(draw.randint(1, len(text) - 1), GOOD if label else BAD)
+        for _ in range(3):
+            text.insert(draw.randint(1, len(text) - 1), GOOD if label else BAD)
     return Labelled(ids, labels)
 
 
@@ -99,7 +100,7 @@ def base_hash(base: Base) -> str:
     [("int8", "fp32"), ("nf4", "fp32"), ("int8", "bf16")],
 )
 def test_it_learns_and_the_base_stays_bit_for_bit(quantization: str, compute: str) -> None:
-    settings = replace(SETTINGS, steps=40, tokens_per_batch=200, accumulation=1, learning_rate=1e-2)
+    settings = replace(SETTINGS, steps=40, tokens_per_batch=200, accumulation=1, learning_rate=2e-2)
     many = separable(400, seed=3)
     one = training(settings, train=many, quantization=quantization, compute=compute, dropout=0.0)
     before = base_hash(one.base)
@@ -167,7 +168,9 @@ def test_resuming_after_any_step_gives_the_same_bits(tmp_path: Path) -> None:
         resumed = training(state=state)
         assert resumed.step == step
         rest = list(resumed.run())
-        after = events[events.index(next(e for e in events if e.step == step and isinstance(e, Step))) + 1 :]
+        after = events[
+            events.index(next(e for e in events if e.step == step and isinstance(e, Step))) + 1 :
+        ]
         assert [(type(e), e.step, e.loss) for e in rest] == [
             (type(e), e.step, e.loss) for e in after
         ]
@@ -386,7 +389,9 @@ def test_a_loss_that_is_no_number_stops_the_training() -> None:
     events = one.run()
     next(events)
     one.head.dense.weight.data.fill_(float("nan"))
-    message = r"`sst2`: the loss is nan at step 2 with learning rate .*Lower training\.learning_rate"
+    message = (
+        r"`sst2`: the loss is nan at step 2 with learning rate .*Lower training\.learning_rate"
+    )
     with pytest.raises(TrainingError, match=message):
         list(events)
     assert one.step == 1
@@ -397,7 +402,7 @@ def test_a_gradient_that_is_no_number_stops_the_training_before_the_update() -> 
     before = one.state().tensors
     name = next(name for name in one.parts.parameters if "lora_B" in name)
     one.parts.parameters[name].register_hook(lambda gradient: gradient * float("inf"))
-    with pytest.raises(TrainingError, match="the gradient is (nan|inf) at step 1"):
+    with pytest.raises(TrainingError, match=r"the gradient is (nan|inf) at step 1"):
         list(one.run())
     for key, weight in one.state().tensors.items():
         if key.startswith("weight/"):

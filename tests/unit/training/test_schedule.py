@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,9 @@ def rates(steps: int, warmup: float) -> list[float]:
 
 
 def test_a_schedule_by_hand() -> None:
-    assert rates(10, 0.2) == pytest.approx([PEAK * x / 18 for x in (9, 18, 16, 14, 12, 10, 8, 6, 4, 2)])
+    assert rates(10, 0.2) == pytest.approx(
+        [PEAK * x / 18 for x in (9, 18, 16, 14, 12, 10, 8, 6, 4, 2)]
+    )
 
 
 @given(steps=st.integers(1, 500), warmup=st.floats(0, 1))
@@ -26,8 +30,8 @@ def test_it_rises_to_the_peak_once_and_then_falls(steps: int, warmup: float) -> 
     found = rates(steps, warmup)
     top = max(1, round(warmup * steps)) - 1
     assert found[top] == PEAK == max(found)
-    assert all(a < b for a, b in zip(found[:top], found[1 : top + 1], strict=True))
-    assert all(a > b for a, b in zip(found[top:-1], found[top + 1 :], strict=True))
+    assert all(a < b for a, b in pairwise(found[: top + 1]))
+    assert all(a > b for a, b in pairwise(found[top:]))
 
 
 @given(steps=st.integers(1, 500), warmup=st.floats(0, 1))
@@ -52,7 +56,7 @@ def test_evaluations_are_spread_evenly_and_end_at_the_end(steps: int, evaluation
     found = evaluation_steps(steps=steps, evaluations=evaluations)
     assert [*found] == sorted(found)
     assert found[steps] == 1.0
-    assert 1 <= min(found)
+    assert min(found) >= 1
     assert max(found) == steps
     for step, share in found.items():
         assert abs(step - share * steps) <= 1

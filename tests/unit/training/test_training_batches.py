@@ -73,8 +73,6 @@ def test_epochs_are_counted_as_they_are_drawn(
 
 
 def test_steps_are_taken_as_given() -> None:
-    assert (
-        total_steps([5], tokens_per_batch=9, accumulation=1, seed=0, epochs=None, steps=7) == 7
-    )
+    assert total_steps([5], tokens_per_batch=9, accumulation=1, seed=0, epochs=None, steps=7) == 7
     with pytest.raises(ValueError, match="neither epochs nor steps"):
         total_steps([5], tokens_per_batch=9, accumulation=1, seed=0, epochs=None, steps=None)
