@@ -57,8 +57,8 @@ class Base:
 
     @property
     def bytes(self) -> int:
-        """Memory that its parameters take."""
-        return sum(p.numel() * p.element_size() for p in self.model.parameters())
+        """Memory that its weights take, scales of quantized ones included."""
+        return sum(t.numel() * t.element_size() for t in self.model.state_dict().values())
 
     def trim_vocabulary(self, pieces: list[int]) -> None:
         """Keeps only the embedding rows of these pieces; outputs stay bit-equal.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from typing import Literal, cast
 
 import bitsandbytes as bnb
 import torch
@@ -43,9 +43,11 @@ def quantize(
     """
     model.requires_grad_(requires_grad=False)
     if quantization != "none":
-        for name, module in list(model.named_modules()):
-            if type(module) is nn.Linear and not set(name.split(".")) & set(skip):
-                model.set_submodule(name, _frozen_linear(module, quantization, device, dtype))
+        # By name, so that each unquantized layer is freed as soon as it is replaced.
+        for name in [name for name, module in model.named_modules() if type(module) is nn.Linear]:
+            if not set(name.split(".")) & set(skip):
+                linear = cast("nn.Linear", model.get_submodule(name))
+                model.set_submodule(name, _frozen_linear(linear, quantization, device, dtype))
     for module in model.modules():
         if not isinstance(module, bnb.nn.Linear8bitLt | bnb.nn.Linear4bit):
             _move_own_tensors(module, device, dtype)

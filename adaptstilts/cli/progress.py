@@ -57,7 +57,9 @@ class Bars:
     def advanced(self, done: int, detail: str) -> None:
         """Moves the bar."""
         if self.task is not None:
-            self.progress.update(self.task, completed=done, detail=detail)
+            speed = self.progress.tasks[-1].speed
+            rate = "" if speed is None else f"{speed:.1f}/s  "
+            self.progress.update(self.task, completed=done, detail=rate + detail)
 
     def finished(self, stage: Stage, *, is_cached: bool, seconds: float) -> None:
         """Takes the bar away and prints a line."""

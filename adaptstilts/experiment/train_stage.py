@@ -187,7 +187,7 @@ def _point(event: Evaluation) -> dict[str, Any]:
 
 def _words(event: Step, points: list[dict[str, Any]]) -> str:
     """What a progress line says of a step."""
-    words = f"loss {event.loss:.3f}  rate {event.learning_rate:.1e}"
+    words = f"loss {event.loss:.3f}  learning rate {event.learning_rate:.1e}"
     return f"{words}  dev {points[-1]['dev_accuracy']:.1%}" if points else words
 
 

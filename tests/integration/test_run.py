@@ -1,4 +1,4 @@
-"""A whole run on the bundled encoder and data: what it leaves, what it reuses, what survives a kill."""
+"""A whole run on the bundled encoder and data: what it leaves and reuses, and surviving a kill."""
 
 from __future__ import annotations
 

@@ -31,9 +31,13 @@ def test_a_finished_stage_is_found_and_its_summary_comes_back() -> None:
 
 
 def test_work_that_was_cut_off_is_kept_but_is_not_a_result() -> None:
-    with pytest.raises(KeyboardInterrupt), store.working_folder("align", "abc") as partial:
-        (partial / "half").write_text("so far")
-        raise KeyboardInterrupt
+    def work() -> None:
+        with store.working_folder("align", "abc") as partial:
+            (partial / "half").write_text("so far")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert not store.is_finished("align", "abc")
     with store.working_folder("align", "abc") as partial:
         assert (partial / "half").read_text() == "so far"
