@@ -125,6 +125,8 @@ def card(
         "training": {
             "minutes": round(progress["seconds"] / 60, 1),
             "steps": progress["step"],
+            "upper_layers_minutes": round(progress.get("top_seconds", 0.0) / 60, 1),
+            "upper_layers_steps": progress.get("top_steps", 0),
             "texts_seen": progress["texts"],
             "pairs": sum(translations.values()),
             "pairs_by_language": translations,
@@ -142,8 +144,9 @@ def card(
 @click.option("--scores", type=click.Path(path_type=Path), help="What pocket.evaluate wrote.")
 @click.option("--seed", default=1, show_default=True, help="The run's seed, for the card.")
 def main(work: Path, to: Path, scores: Path | None, seed: int) -> None:
-    """Exports WORK/checkpoint.pt and the tokenizer."""
-    encoder = encoder_of(work / "checkpoint.pt")
+    """Exports WORK/top.pt (WORK/checkpoint.pt where that is missing) and the tokenizer."""
+    checkpoint = work / "top.pt" if (work / "top.pt").exists() else work / "checkpoint.pt"
+    encoder = encoder_of(checkpoint)
     to.mkdir(parents=True, exist_ok=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(work / "tokenizer" / name, to / name)
@@ -156,7 +159,7 @@ def main(work: Path, to: Path, scores: Path | None, seed: int) -> None:
     save_file(tensors, partial, metadata=metadata)
     partial.chmod(0o644)
     partial.replace(to / "model.safetensors")
-    progress = torch.load(work / "checkpoint.pt", weights_only=True)["progress"]
+    progress = torch.load(checkpoint, weights_only=True)["progress"]
     content = card(config, progress, work / "examples.tsv", seed)
     if scores is not None:
         content["tatoeba"] = json.loads(scores.read_text(encoding="utf-8"))

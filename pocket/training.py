@@ -142,6 +142,26 @@ class Losses:
     masked_lm: float
 
 
+def match(
+    pooled: Tensor,
+    which: Tensor,
+    anchors: Tensor,
+    log_scale: Tensor,
+    generator: torch.Generator,
+    bank: int,
+) -> tuple[Tensor, Tensor]:
+    """Contrastive and cosine loss of unit vectors against their anchors' vectors."""
+    goal = anchors[which].float()
+    others = torch.randint(len(anchors), (bank,), generator=generator)
+    candidates = torch.cat([goal, anchors[others].float()])
+    same = which[:, None] == torch.cat([which, others])[None, :]
+    same[:, : len(which)].fill_diagonal_(False)
+    logits = pooled @ candidates.T * log_scale.clamp(max=4.0).exp()
+    truth = torch.arange(len(which))
+    contrastive = functional.cross_entropy(logits.masked_fill(same, -1e4), truth)
+    return contrastive, (1 - (pooled * goal).sum(1)).mean()
+
+
 def losses(
     learner: Learner,
     ids: Tensor,
@@ -174,16 +194,7 @@ def losses(
     corrupted, chosen = corrupt(ids, rows, vocabulary, generator)
     hidden, wide = learner.aligned(corrupted)
     pooled = functional.normalize(mean_pooled(hidden, ids.ne(PAD)), dim=1)
-
-    goal = anchors[which].float()
-    others = torch.randint(len(anchors), (bank,), generator=generator)
-    candidates = torch.cat([goal, anchors[others].float()])
-    same = which[:, None] == torch.cat([which, others])[None, :]
-    same[:, : len(ids)].fill_diagonal_(False)
-    logits = pooled @ candidates.T * learner.log_scale.clamp(max=4.0).exp()
-    contrastive = functional.cross_entropy(logits.masked_fill(same, -1e4), torch.arange(len(ids)))
-    cosine = (1 - (pooled * goal).sum(1)).mean()
-
+    contrastive, cosine = match(pooled, which, anchors, learner.log_scale, generator, bank)
     told = learner.top(hidden[:rows], wide[:rows])[chosen]
     if len(told):
         words = learner.encoder.embeddings.word_embeddings.weight

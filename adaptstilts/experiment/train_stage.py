@@ -12,6 +12,7 @@ from typing import Any
 from adaptstilts.adapter import store as adapter_store
 from adaptstilts.adapter.attach import attach, detach, write_weights
 from adaptstilts.adapter.lora import lora_config
+from adaptstilts.errors import TrainingError
 from adaptstilts.experiment.stage import Train
 from adaptstilts.experiment.store import Summary, finish, working_folder
 from adaptstilts.experiment.watch import Watcher, peak_memory_bytes
@@ -48,7 +49,7 @@ def train(stage: Train, workbench: Workbench, plan_base: dict[str, Any], watcher
         The stage's final folder.
 
     Raises:
-        TrainingError: The loss is not a number.
+        TrainingError: The loss is not a number, or there are fewer steps than evaluations.
     """
     with working_folder("train", stage.key) as partial:
         try:
@@ -80,6 +81,11 @@ def _train(
         seed=recipe.training.seed,
     ).to(base.device)
     settings = _settings(stage, [len(ids) for ids in tokens.train.token_ids])
+    if settings.steps < settings.evaluations:
+        raise TrainingError(
+            f"training of {stage.name} has {settings.steps} steps and {settings.evaluations} "
+            "evaluations do not fit into them. Lower training.evaluations, or train longer"
+        )
     progress: dict[str, Any] = {"seconds": 0.0, "points": []}
     state = None
     if (partial / STATE).is_file() and (partial / PROGRESS).is_file():

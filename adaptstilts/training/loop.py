@@ -102,6 +102,14 @@ class Parts:
     masters: dict[str, Tensor]
     optimizer: torch.optim.AdamW
 
+    def collect(self) -> None:
+        """Adds the parameters' gradients to the masters', in float32, and clears them."""
+        for name, parameter in self.parameters.items():
+            if parameter.grad is not None:
+                gradient, master = parameter.grad.to(torch.float32), self.masters[name]
+                master.grad = gradient if master.grad is None else master.grad + gradient
+                parameter.grad = None
+
     def publish(self) -> None:
         """Copies the masters into the model."""
         for name, parameter in self.parameters.items():
@@ -200,6 +208,7 @@ class Training:
                 total = functional.cross_entropy(scores, labels.to(scores.device), reduction="sum")
                 mean = total / texts
                 mean.backward()
+                self.parts.collect()
                 loss += float(mean.detach())
                 tokens += sum(map(len, ids))
         self._require_number("loss", loss, number, rate)
@@ -219,11 +228,6 @@ class Training:
     def _update(self, number: int, rate: float) -> None:
         """Clips the gradients, lets AdamW move the masters, and copies them into the model."""
         parts = self.parts
-        for name, parameter in parts.parameters.items():
-            parts.masters[name].grad = (
-                None if parameter.grad is None else parameter.grad.to(torch.float32)
-            )
-            parameter.grad = None
         norm = nn.utils.clip_grad_norm_(parts.masters.values(), self.settings.clip)
         self._require_number("gradient", float(norm), number, rate)
         for group in parts.optimizer.param_groups:

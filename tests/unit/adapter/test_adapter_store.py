@@ -109,6 +109,16 @@ def test_another_base_is_refused(tmp_path: Path) -> None:
     assert not any(True for _ in adapter_layers(other.model))
 
 
+def test_the_whole_sha_of_the_weights_counts(tmp_path: Path) -> None:
+    base = tiny_base()
+    add_adapter(base)
+    save_adapter(base, tmp_path / "sst2")
+    # The fingerprint shows sixteen digits of it; here they are equal.
+    other = replace(tiny_base(), weights=base.weights[:-1] + "x")
+    with pytest.raises(AdapterError, match="not on this base"):
+        store.load(tmp_path / "sst2", other, "sst2")
+
+
 def test_another_tokenizer_is_refused(tmp_path: Path) -> None:
     base = tiny_base()
     add_adapter(base)

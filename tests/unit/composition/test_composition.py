@@ -162,3 +162,13 @@ def test_an_adapter_that_is_not_there_is_refused() -> None:
     ):
         pass
     assert restored(base)
+
+
+def test_scale_0_is_the_base_even_if_the_update_is_no_number() -> None:
+    base = tiny_base()
+    before = states(base, TEXTS)
+    add_adapter(base)
+    next(layer for _, layer in adapter_layers(base.model)).lora_B["sst2"].weight.data.fill_(
+        float("inf")
+    )
+    assert torch.equal(computed(base, {"sst2": 0.0}), before)

@@ -17,6 +17,7 @@ from pocket.evaluate import accuracies, encode
 from pocket.export import card, encoder_of, exported_encoder, pack, unpack
 from pocket.pairs import Examples
 from pocket.teacher import fit_projection, project
+from pocket.top import train_top
 from pocket.train import Settings, train
 from pocket.training import rate
 from pocket.vocabulary import build_tokenizer, train_pieces, write_tokenizer
@@ -80,7 +81,9 @@ def test_training_runs_resumes_and_exports(work: Path, tmp_path: Path) -> None:
     assert (first.step, more.step) == (2, 3)
     assert more.texts > first.texts
 
-    encoder = encoder_of(work / "checkpoint.pt")
+    state = torch.load(work / "checkpoint.pt", weights_only=True)
+    torch.save(train_top(state, tokens, anchors, 1, budget=256, most_steps=2), work / "top.pt")
+    below, encoder = (encoder_of(work / name) for name in ("checkpoint.pt", "top.pt"))
     encoder.config.save_pretrained(tmp_path)
     tensors, metadata = pack(encoder.state_dict())
     from safetensors.torch import save_file
@@ -89,6 +92,9 @@ def test_training_runs_resumes_and_exports(work: Path, tmp_path: Path) -> None:
     texts = ["the cat sees a house", "old trees and water"]
     whole = encode(encoder, tokenizer, texts)
     stored = encode(exported_encoder(tmp_path), tokenizer, texts)
+    before = encode(below, tokenizer, texts)
+    assert torch.equal(whole[:5], before[:5]), "the layers up to the aligned one are frozen"
+    assert not torch.equal(whole[6], before[6])
     assert whole.shape == (7, 2, 32)
     assert torch.allclose(whole, stored, atol=0.05)
     assert accuracies(whole, stored).tolist() == [[100.0, 100.0]] * 7

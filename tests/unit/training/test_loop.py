@@ -1,98 +1,32 @@
-"""The training loop: it learns, leaves the base alone, and can be cut off after any step."""
+"""The training loop: it learns, leaves the base alone, and stops when numbers end."""
 
 from __future__ import annotations
 
-import hashlib
-import random
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from builders import add_adapter, tiny_base, token_ids
+from builders import add_adapter, tiny_base
 from torch import Tensor
+from toy_training import (
+    BAD,
+    DEV,
+    GOOD,
+    SETTINGS,
+    TRAIN,
+    assert_bit_equal,
+    base_hash,
+    evaluations,
+    parts,
+    separable,
+    training,
+)
 
-from adaptstilts.adapter.attach import adapter_layers, attach, read_weights
-from adaptstilts.adapter.lora import lora_config
+from adaptstilts.adapter.attach import adapter_layers, read_weights
 from adaptstilts.base.load import Base
 from adaptstilts.errors import TrainingError
-from adaptstilts.head.classification import ClassificationHead, new_head
-from adaptstilts.training import state as states
-from adaptstilts.training.loop import Evaluation, Labelled, Settings, Step, Training
-
-SETTINGS = Settings(
-    steps=6,
-    learning_rate=3e-3,
-    tokens_per_batch=60,
-    accumulation=2,
-    warmup=0.1,
-    weight_decay=0.01,
-    clip=1.0,
-    evaluations=3,
-    seed=1,
-)
-GOOD, BAD = 100, 200
-
-
-def separable(texts: int, *, seed: int) -> Labelled:
-    """Texts of random pieces whose label is told by one piece in them, three times."""
-    ids = token_ids(texts, seed=seed, pieces=90)
-    draw = random.Random(seed)
-    labels = [draw.randint(0, 1) for _ in ids]
-    for text, label in zip(ids, labels, strict=True):
-        for _ in range(3):
-            text.insert(draw.randint(1, len(text) - 1), GOOD if label else BAD)
-    return Labelled(ids, labels)
-
-
-TRAIN, DEV = separable(60, seed=1), separable(20, seed=2)
-
-
-def parts(
-    *, quantization: str = "int8", dropout: float = 0.3, compute: str = "fp32"
-) -> tuple[Base, ClassificationHead]:
-    base = tiny_base(quantization, compute=compute)
-    config = lora_config(rank=4, alpha=8, dropout=dropout, targets=["query", "value", "output"])
-    attach(base.model, "sst2", config, seed=1)
-    head = new_head(width=32, labels=2, pooling="first", dropout=0.1, seed=1)
-    return base, head
-
-
-def training(
-    settings: Settings = SETTINGS,
-    *,
-    state: states.State | None = None,
-    train: Labelled = TRAIN,
-    **kwargs: object,
-) -> Training:
-    base, head = parts(**kwargs)
-    return Training(base, "sst2", head, train=train, dev=DEV, settings=settings, state=state)
-
-
-def weights_of(one: Training) -> dict[str, Tensor]:
-    """Everything that a training made: the model's, the masters and the optimizer's."""
-    found = dict(one.state().tensors)
-    found |= {f"model/{key}": value for key, value in read_weights(one.base.model, "sst2").items()}
-    return found | {f"head/{key}": value for key, value in one.head.state_dict().items()}
-
-
-def assert_bit_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
-    assert one.keys() == other.keys()
-    for key, tensor in one.items():
-        assert torch.equal(tensor, other[key]), key
-
-
-def evaluations(events: Iterator[Evaluation | Step]) -> list[Evaluation]:
-    return [event for event in events if isinstance(event, Evaluation)]
-
-
-def base_hash(base: Base) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in base.model.state_dict().items():
-        if "lora_" not in name:
-            digest.update(name.encode() + tensor.contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+from adaptstilts.head.classification import new_head
+from adaptstilts.training.loop import Evaluation, Labelled, Step, Training
 
 
 @pytest.mark.parametrize(
@@ -140,91 +74,6 @@ def test_events_come_in_order() -> None:
     assert [event.share for event in found] == [1 / 3, 2 / 3, 1.0]
     assert found[1].loss == pytest.approx((steps[2].loss + steps[3].loss) / 2)
     assert all(0 < step.tokens <= 120 for step in steps)
-
-
-def test_the_same_settings_give_the_same_bits() -> None:
-    one, other = training(), training()
-    list(one.run())
-    torch.rand(5)
-    random.random()
-    list(other.run())
-    assert_bit_equal(weights_of(one), weights_of(other))
-    third = training(replace(SETTINGS, seed=2))
-    list(third.run())
-    assert not torch.equal(third.head.out_proj.weight, one.head.out_proj.weight)
-
-
-def test_resuming_after_any_step_gives_the_same_bits(tmp_path: Path) -> None:
-    undisturbed = training()
-    events: list[Evaluation | Step] = []
-    for event in undisturbed.run():
-        events.append(event)
-        if isinstance(event, Step):
-            states.save(undisturbed.state(), tmp_path / f"{event.step}.safetensors")
-    expected = weights_of(undisturbed)
-    for step in range(1, SETTINGS.steps + 1):
-        torch.manual_seed(1000 + step)  # whatever was drawn before must not matter
-        state = states.load(tmp_path / f"{step}.safetensors")
-        resumed = training(state=state)
-        assert resumed.step == step
-        rest = list(resumed.run())
-        after = events[
-            events.index(next(e for e in events if e.step == step and isinstance(e, Step))) + 1 :
-        ]
-        assert [(type(e), e.step, e.loss) for e in rest] == [
-            (type(e), e.step, e.loss) for e in after
-        ]
-        assert_bit_equal(weights_of(resumed), expected)
-        for ours, theirs in zip(evaluations(iter(rest)), evaluations(iter(after)), strict=True):
-            assert ours.predictions == theirs.predictions
-            assert_bit_equal(ours.adapter, theirs.adapter)
-            assert_bit_equal(ours.head, theirs.head)
-
-
-def test_a_state_at_the_very_beginning_resumes_too(tmp_path: Path) -> None:
-    one = training()
-    states.save(one.state(), tmp_path / "0.safetensors")
-    list(one.run())
-    other = training(state=states.load(tmp_path / "0.safetensors"))
-    list(other.run())
-    assert_bit_equal(weights_of(one), weights_of(other))
-
-
-def test_a_state_survives_the_disk_bit_for_bit(tmp_path: Path) -> None:
-    one = training(replace(SETTINGS, steps=1, evaluations=1))
-    list(one.run())
-    one.losses = [0.1 + 0.2, 1e-300, 1 / 3]
-    state = one.state()
-    states.save(state, tmp_path / "s.safetensors")
-    found = states.load(tmp_path / "s.safetensors")
-    assert (found.step, found.losses) == (state.step, state.losses)
-    assert_bit_equal(found.tensors, state.tensors)
-
-
-def test_what_is_drawn_between_two_steps_does_not_matter_nor_is_it_disturbed() -> None:
-    quiet, noisy = training(), training()
-    list(quiet.run())
-    torch.manual_seed(4)
-    expected = torch.rand(SETTINGS.steps)
-    torch.manual_seed(4)
-    drawn = [torch.rand(1) for event in noisy.run() if isinstance(event, Step)]
-    assert torch.equal(torch.cat(drawn), expected)
-    assert_bit_equal(weights_of(quiet), weights_of(noisy))
-
-
-def test_every_step_and_seed_drops_other_things() -> None:
-    one = training(replace(SETTINGS, learning_rate=1e-12))
-    flat = Labelled([TRAIN.token_ids[0]] * 4, [1] * 4)
-    one.train = flat
-    losses = [event.loss for event in one.run() if isinstance(event, Step)]
-    assert len(set(losses)) == len(losses)
-
-
-def test_an_evaluation_changes_nothing() -> None:
-    often, seldom = training(replace(SETTINGS, evaluations=6)), training()
-    list(often.run())
-    list(seldom.run())
-    assert_bit_equal(weights_of(often), weights_of(seldom))
 
 
 def test_what_an_evaluation_reports_is_a_copy() -> None:
@@ -370,18 +219,6 @@ def test_only_the_trained_adapter_s_dropout_is_on_and_only_in_training() -> None
     for trains, own, other, rest in seen:
         assert own == {trains}
         assert other == rest == {False}
-
-
-def test_another_adapter_on_the_model_changes_nothing() -> None:
-    alone = training(dropout=0.0)
-    list(alone.run())
-    base, head = parts(dropout=0.0)
-    add_adapter(base, "other", dropout=0.5, targets=("query", "key"))
-    before = {key: value.clone() for key, value in read_weights(base.model, "other").items()}
-    one = Training(base, "sst2", head, train=TRAIN, dev=DEV, settings=SETTINGS)
-    list(one.run())
-    assert_bit_equal(read_weights(base.model, "sst2"), read_weights(alone.base.model, "sst2"))
-    assert_bit_equal(read_weights(base.model, "other"), before)
 
 
 def test_a_loss_that_is_no_number_stops_the_training() -> None:
