@@ -48,7 +48,7 @@ def attach(model: nn.Module, name: str, config: PeftConfig, *, seed: int) -> Non
     segments = {segment for path, _ in model.named_parameters() for segment in path.split(".")}
     if name in segments or hasattr(nn.ModuleDict(), name):
         raise AdapterError(f"`{name}` cannot name an adapter: the model uses it; choose another")
-    with torch.random.fork_rng(), warnings.catch_warnings():
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # Several adapters on one model are what is wanted here.
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)
         torch.manual_seed(seed)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from adaptstilts.base.hidden_states import pooled_states
 from adaptstilts.base.load import Base
 from adaptstilts.data.batches import collate, length_sorted
+from adaptstilts.errors import AdapterError
 
 # Fixed, since batches decide the last bits of a vector: the same sentences in both systems must
 # stand in the same batches.
@@ -30,6 +31,9 @@ def encode(
         token_ids: Ids of each sentence.
         layers: Indices into `hidden_states`.
         vectors: Where the result goes, shape [layers, sentences, width]; may lie on disk.
+
+    Raises:
+        AdapterError: A state is not a number.
     """
     done = 0
     lengths = [len(ids) for ids in token_ids]
@@ -41,6 +45,13 @@ def encode(
             rows=base.rows,
         )
         pooled = pooled_states(base.model, input_ids.to(base.device), mask.to(base.device), layers)
-        vectors[:, batch] = pooled.cpu().numpy()
+        found = pooled.cpu().numpy()
+        if not np.isfinite(found).all():
+            layer = layers[int(np.argmin(np.isfinite(found).all(axis=(1, 2))))]
+            raise AdapterError(
+                f"states are no numbers at layer {layer}: the system's update is too large for "
+                "the base's precision. Scale it down, or use base.compute=fp32"
+            )
+        vectors[:, batch] = found
         done += len(batch)
         yield done

@@ -24,8 +24,8 @@ def dequantize(codes: Tensor, row_absmax: Tensor, dtype: torch.dtype) -> Tensor:
     Returns:
         Weights, shape [out, in].
     """
-    scale = (row_absmax / LARGEST_CODE).to(dtype)
-    return codes.to(dtype).mul_(scale.unsqueeze(1))
+    # Scaled in float32 and rounded once: a scale rounded to bf16 would shift its whole row.
+    return (codes * (row_absmax / LARGEST_CODE).unsqueeze(1)).to(dtype)
 
 
 class FrozenInt8Matmul(torch.autograd.Function):

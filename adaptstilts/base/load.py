@@ -26,7 +26,7 @@ from adaptstilts.errors import DataError, HubError, MachineError
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 # Model types that are computed exactly as XLM-R is.
-MODEL_TYPES = ("xlm-roberta", "roberta", "camembert")
+MODEL_TYPES = ("xlm-roberta", "roberta")
 
 
 @dataclass
@@ -170,7 +170,7 @@ def random_encoder(shape: Shape, *, seed: int = 0) -> XLMRobertaModel:
         type_vocab_size=1,
         layer_norm_eps=1e-5,
     )
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return XLMRobertaModel(config, add_pooling_layer=False)
 
@@ -183,8 +183,9 @@ def check_device(device: str) -> None:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise MachineError(
-            f"base.device is cuda, but torch {torch.__version__} sees no CUDA device. Install a "
-            "CUDA build of torch, or run with base.device=cpu"
+            f"this run needs a CUDA GPU, and torch {torch.__version__} sees none here. Run it on a "
+            "machine with a GPU and a CUDA build of torch; or with --profile pocket, if the recipe "
+            "has it; or with base.device=cpu base.compute=fp32, if the CPU is meant (slow)"
         )
 
 

@@ -19,9 +19,10 @@ def command(*, data: Path | None, as_json: bool) -> None:
     from adaptstilts.experiment.examine import examine
 
     findings = examine(data)
+    is_broken = any(finding.state == "broken" for finding in findings)
     if as_json:
         click.echo(json.dumps([vars(finding) for finding in findings], indent=2))
-        return
+        raise SystemExit(int(is_broken))
     from rich.console import Console
     from rich.table import Table
 
@@ -30,5 +31,4 @@ def command(*, data: Path | None, as_json: bool) -> None:
     for finding in findings:
         table.add_row(marks[finding.state], f"[bold]{finding.what}[/bold]", finding.detail)
     Console().print(table)
-    if any(finding.state == "broken" for finding in findings):
-        raise SystemExit(1)
+    raise SystemExit(int(is_broken))

@@ -64,6 +64,10 @@ class LazyGroup(click.Group):
 
             show(error)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            # The disk or the file system refused; the error itself names the file and the reason.
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             ctx.exit(_INTERRUPTED)

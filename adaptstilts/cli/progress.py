@@ -47,7 +47,7 @@ class Bars:
 
     def noticed(self, text: str) -> None:
         """Prints a notice above the bar."""
-        self.progress.console.print(f"  [dim]·[/dim] {text}", highlight=False)
+        self.progress.console.print(f"  · {text}", highlight=False, markup=False)
 
     def started(self, stage: Stage, total: int, unit: str) -> None:
         """Shows a new bar."""
@@ -78,7 +78,7 @@ class Lines:
 
     def noticed(self, text: str) -> None:
         """Prints a notice."""
-        self.console.print(f"  · {text}", highlight=False, soft_wrap=True)
+        self.console.print(f"  · {text}", highlight=False, markup=False, soft_wrap=True)
 
     def started(self, stage: Stage, total: int, unit: str) -> None:
         """Remembers what is going on."""

@@ -44,7 +44,8 @@ def command(
     plan = make_plan(recipe, profile=profile, overrides=overrides, mirror=data)
     folder = default_folder(plan) if out is None else out
     errors = Console(stderr=True)
-    errors.print(f"[bold]{plan.recipe.name}[/bold] → {folder}")
+    if not (quiet or as_json):
+        errors.print(f"{plan.recipe.name} → {folder}", style="bold", markup=False, soft_wrap=True)
 
     from adaptstilts.cli.progress import watching
     from adaptstilts.experiment.execute import execute

@@ -5,9 +5,7 @@ For LoRA, a system is the frozen weight plus a weighted sum of updates, W + Σ w
 
 from __future__ import annotations
 
-from adaptstilts.recipe.system import ScaleSystem
-
-NONE = "none"
+from adaptstilts.recipe.system import NO_ADAPTER, ScaleSystem
 
 
 def adapter_weights(system: str | ScaleSystem) -> dict[str, float]:
@@ -22,4 +20,4 @@ def adapter_weights(system: str | ScaleSystem) -> dict[str, float]:
     if isinstance(system, ScaleSystem):
         inner = adapter_weights(system.scale.of)
         return {name: weight * system.scale.by for name, weight in inner.items()}
-    return {} if system == NONE else {system: 1.0}
+    return {} if system == NO_ADAPTER else {system: 1.0}

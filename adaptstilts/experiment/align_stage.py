@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +18,16 @@ from adaptstilts.alignment.protocol import EN_XX, XX_EN
 from adaptstilts.alignment.retrieval import Retrieval, retrieve
 from adaptstilts.base.load import Base
 from adaptstilts.composition.activate import active
+from adaptstilts.errors import MachineError
+from adaptstilts.experiment.memory import peak_bytes, start_counting
 from adaptstilts.experiment.stage import Align, Update
-from adaptstilts.experiment.store import Summary, finish, stage_folder, working_folder
-from adaptstilts.experiment.train_stage import peak_bytes, snapshot_folder
+from adaptstilts.experiment.store import (
+    Summary,
+    finish,
+    snapshot_folder,
+    stage_folder,
+    working_folder,
+)
 from adaptstilts.experiment.watch import Watcher
 from adaptstilts.experiment.workbench import Workbench
 
@@ -41,47 +50,62 @@ def align(stage: Align, workbench: Workbench, watcher: Watcher) -> Path:
         The stage's final folder.
 
     Raises:
-        AdapterError: An adapter does not fit the base, or does nothing on it.
+        AdapterError: An adapter does not fit the base, does nothing on it, or makes its states no
+            numbers.
+        MachineError: The disk is too small.
     """
     started = time.monotonic()
     base, inputs = workbench.base, workbench.bitexts[stage.key]
     sentences = inputs.corpus.token_ids
-    with working_folder("align", stage.key) as partial:
-        vectors = np.lib.format.open_memmap(
-            partial / VECTORS,
-            mode="w+",
-            dtype=np.float32,
-            shape=(len(stage.layers), len(sentences), base.shape.width),
+    partial = working_folder("align", stage.key)
+    shape = (len(stage.layers), len(sentences), base.shape.width)
+    _require_disk(partial, 4 * math.prod(shape))
+    vectors = np.lib.format.open_memmap(partial / VECTORS, mode="w+", dtype=np.float32, shape=shape)
+    start_counting(base.device.type)
+    watcher.started(stage, len(sentences), "sentences")
+    with _system(base, stage.updates):
+        for done in encode(base, sentences, layers=stage.layers, vectors=vectors):
+            watcher.advanced(done, "")
+    found = {
+        f"{direction}/{language}": found
+        for language in stage.bitexts
+        for direction, found in retrieve(
+            vectors,
+            language=language,
+            layers=stage.layers,
+            foreign=inputs.corpus.foreign[language],
+            english=inputs.corpus.english[language],
+        ).found.items()
+    }
+    del vectors
+    with (partial / FOUND).open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **found)
+    summary = Summary(
+        kind="align",
+        name=stage.name,
+        key=stage.key,
+        seconds=time.monotonic() - started,
+        peak_memory_bytes=peak_bytes(base.device.type),
+        base=workbench.record,
+        data=inputs.data,
+        details={"sentences": len(sentences)},
+    )
+    return finish(partial, summary, scratch=(VECTORS,))
+
+
+def _require_disk(folder: Path, size: int) -> None:
+    """Refuses to start what the disk cannot hold: a full disk would kill the process outright.
+
+    Raises:
+        MachineError: Less than `size` bytes are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise MachineError(
+            f"encoding needs {size / 1e9:.1f} GB of scratch space and {folder} has "
+            f"{free / 1e9:.1f} GB. Free some, set ADAPTSTILTS_CACHE to a larger disk, or ask for "
+            "fewer layers or languages"
         )
-        watcher.started(stage, len(sentences), "sentences")
-        with _system(base, stage.updates):
-            for done in encode(base, sentences, layers=stage.layers, vectors=vectors):
-                watcher.advanced(done, "")
-        found = {
-            f"{direction}/{language}": found
-            for language in stage.bitexts
-            for direction, found in retrieve(
-                vectors,
-                language=language,
-                layers=stage.layers,
-                foreign=inputs.corpus.foreign[language],
-                english=inputs.corpus.english[language],
-            ).found.items()
-        }
-        del vectors
-        with (partial / FOUND).open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **found)
-        summary = Summary(
-            kind="align",
-            name=stage.name,
-            key=stage.key,
-            seconds=time.monotonic() - started,
-            peak_memory_bytes=peak_bytes(base.device.type),
-            base=workbench.record,
-            data=inputs.data,
-            details={"sentences": len(sentences)},
-        )
-        return finish(partial, summary, scratch=(VECTORS,))
 
 
 def read_retrievals(stage: Align) -> list[Retrieval]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import torch
+
+from adaptstilts.errors import MachineError
 from adaptstilts.experiment import run_folder
 from adaptstilts.experiment.align_stage import align
 from adaptstilts.experiment.plan import Plan
 from adaptstilts.experiment.score_stage import score
 from adaptstilts.experiment.stage import Score, Stage, Train
-from adaptstilts.experiment.store import Summary, is_finished, read_summary
+from adaptstilts.experiment.store import Summary, is_finished, read_summary, stage_lock
 from adaptstilts.experiment.train_stage import train
-from adaptstilts.experiment.watch import Silence, Watcher, peak_memory_bytes
+from adaptstilts.experiment.watch import Silence, Watcher
 from adaptstilts.experiment.workbench import Workbench, open_workbench
 from adaptstilts.record import run as record_file
 from adaptstilts.record.provenance import git_state, utc_now, versions
@@ -63,15 +67,15 @@ def execute(plan: Plan, folder: Path, *, watcher: Watcher | None = None) -> RunR
     _write(folder, record)
     started = time.monotonic()
     try:
-        record = _carry_out(plan, folder, record, watcher, started)
+        finished = _carry_out(plan, folder, record, watcher, started)
+        _write(folder, finished)
+        page.write(folder)
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}"
         failed = {"status": "failed", "error": reason, "finished_at": utc_now()}
         _write(folder, record.model_copy(update=failed))
         raise
-    _write(folder, record)
-    page.write(folder)
-    return record
+    return finished
 
 
 def _carry_out(
@@ -86,10 +90,9 @@ def _carry_out(
     workbench = open_workbench(plan, heavy, watcher) if heavy else None
     summaries: dict[str, Summary] = {}
     stages: list[StageRecord] = []
+    log: list[dict[str, Any]] = []
     for stage in plan.stages:
-        is_cached = is_finished(stage.kind, stage.key)
-        if not is_cached:
-            _do(stage, workbench, plan, watcher)
+        is_cached = not _do(stage, workbench, watcher)
         summary = read_summary(stage.kind, stage.key)
         summaries[stage.key] = summary
         watcher.finished(stage, is_cached=is_cached, seconds=summary.seconds)
@@ -103,7 +106,8 @@ def _carry_out(
                 peak_memory_bytes=summary.peak_memory_bytes,
             )
         )
-        run_folder.append_log(folder, {"at": utc_now(), **stages[-1].model_dump()})
+        log.append({"at": utc_now(), **stages[-1].model_dump()})
+        run_folder.write_log(folder, log)
     run_folder.write_tables(folder, plan, summaries)
     run_folder.write_adapters(folder, plan)
     adapters = {
@@ -132,19 +136,42 @@ def _carry_out(
             "adapters": adapters,
             "headline": _headline(plan),
             "notices": notices,
-            "peak_memory_bytes": peak_memory_bytes(),
+            "peak_memory_bytes": max((row.peak_memory_bytes or 0 for row in stages), default=None),
         }
     )
 
 
-def _do(stage: Stage, workbench: Workbench | None, plan: Plan, watcher: Watcher) -> None:
-    """Carries out one stage."""
+def _do(stage: Stage, workbench: Workbench | None, watcher: Watcher) -> bool:
+    """Carries out one stage unless it is finished; tells whether there was anything to do.
+
+    Raises:
+        MachineError: The GPU's memory does not suffice.
+    """
+    if is_finished(stage.kind, stage.key):
+        return False
+    words = f"another process is at work on {stage.kind} {stage.name}; waiting for it"
+    with stage_lock(stage.kind, stage.key, waiting=lambda: watcher.noticed(words)):
+        if is_finished(stage.kind, stage.key):
+            return False
+        try:
+            _carry_out_stage(stage, workbench, watcher)
+        except torch.OutOfMemoryError as error:
+            raise MachineError(
+                f"the GPU's memory does not suffice for {stage.kind} {stage.name}: lower "
+                "training.tokens_per_batch and raise training.accumulation by the same factor, or "
+                f"free the GPU from other work ({str(error).splitlines()[0]})"
+            ) from error
+    return True
+
+
+def _carry_out_stage(stage: Stage, workbench: Workbench | None, watcher: Watcher) -> None:
+    """The work of one stage."""
     if isinstance(stage, Score):
         score(stage, watcher)
     elif workbench is None:
         raise RuntimeError("a stage lost its workbench; this is a bug in adaptstilts")
     elif isinstance(stage, Train):
-        train(stage, workbench, plan.recipe.base.model_dump(), watcher)
+        train(stage, workbench, watcher)
     else:
         align(stage, workbench, watcher)
 

@@ -97,6 +97,10 @@ def _choose(
     machine: HardwareRecord,
 ) -> tuple[Choice, Recipe]:
     """The profile and the recipe under it; a profile that was asked for is taken as it is."""
+    if profile == POCKET and POCKET not in profiles(path):
+        recipe = load(path, overrides=overrides, names=NAMES)
+        if recipe.base.model == POCKET:
+            return Choice("pocket", None, "the recipe itself uses the pocket base"), recipe
     if profile != "auto":
         recipe = load(path, profile=profile, overrides=overrides, names=NAMES)
         kind: Profile = "pocket" if recipe.base.model == POCKET else "full"
@@ -133,7 +137,7 @@ class _Builder:
             score = self._score(index, measure.tatoeba, trainings)
             for align in score.aligns:
                 stages.setdefault(align.key, align)
-            stages[score.key] = score
+            stages.setdefault(score.key, score)
         found = [
             located
             for stage in stages.values()
@@ -203,6 +207,7 @@ class _Builder:
         if tatoeba.during is None:
             baseline = next((a for a in aligns if a.system == self.recipe.report.baseline), None)
         decides = {
+            "headline": layer,
             "aligns": [(align.key, align.system, align.seed) for align in aligns],
             "baseline": None if baseline is None else baseline.key,
             "protocol": protocol.name,
@@ -264,7 +269,8 @@ class _Builder:
         and that is told; a language that the recipe lists must be there.
         """
         tables = BENCHMARKS["tatoeba"].tables
-        codes = languages(tatoeba.languages)
+        # Sorted, since the order decides batches and draws, but not what is asked.
+        codes = sorted(languages(tatoeba.languages))
         is_set = isinstance(tatoeba.languages, str)
         if is_set and self.choice.profile == "pocket":
             held = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,7 @@ from adaptstilts.errors import RecordError
 from adaptstilts.experiment.plan import Plan
 from adaptstilts.experiment.score_stage import EFFECTS, ITEMS, SCORES
 from adaptstilts.experiment.stage import Score, Train
-from adaptstilts.experiment.store import Summary, stage_folder
-from adaptstilts.experiment.train_stage import ADAPTER
+from adaptstilts.experiment.store import Summary, snapshot_folder, stage_folder
 from adaptstilts.metric.interval import wilson
 from adaptstilts.recipe.load import resolved_yaml
 from adaptstilts.record import scores as tables
@@ -34,7 +34,7 @@ def prepare(folder: Path, plan: Plan) -> None:
     """Makes a run's folder and puts the recipe in it.
 
     Raises:
-        RecordError: The folder holds something that is not a run.
+        RecordError: The folder holds something that is not a run, or another run.
     """
     if folder.exists() and not folder.is_dir():
         raise RecordError(f"{folder} is a file; name another folder with --out")
@@ -42,9 +42,15 @@ def prepare(folder: Path, plan: Plan) -> None:
         raise RecordError(
             f"{folder} holds files that are not a run's; name an empty or new folder with --out"
         )
+    resolved = folder / "recipe.resolved.yaml"
+    if resolved.is_file() and resolved.read_text(encoding="utf-8") != resolved_yaml(plan.recipe):
+        raise RecordError(
+            f"{folder} holds a run of another recipe, or of this one with other settings; name "
+            "another folder with --out"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / "recipe.yaml", plan.path.read_bytes())
-    write_text(folder / "recipe.resolved.yaml", resolved_yaml(plan.recipe))
+    write_text(resolved, resolved_yaml(plan.recipe))
 
 
 def write_tables(folder: Path, plan: Plan, summaries: dict[str, Summary]) -> None:
@@ -82,15 +88,15 @@ def write_adapters(folder: Path, plan: Plan) -> None:
             final = folder / "adapters" / stage.name
             partial = folder / "adapters" / f"{stage.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(stage_folder("train", stage.key) / ADAPTER, partial)
+            shutil.copytree(snapshot_folder(stage_folder("train", stage.key), None), partial)
             shutil.rmtree(final, ignore_errors=True)
             partial.rename(final)
 
 
-def append_log(folder: Path, event: dict[str, Any]) -> None:
-    """Adds one line to `log.jsonl`."""
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(event, ensure_ascii=False) + "\n")
+def write_log(folder: Path, events: Sequence[Mapping[str, Any]]) -> None:
+    """Writes `log.jsonl`, one line for each stage so far."""
+    lines = [json.dumps(event, ensure_ascii=False) + "\n" for event in events]
+    write_text(folder / "log.jsonl", "".join(lines))
 
 
 def _task_scores(stage: Train, plan: Plan, summary: Summary) -> list[tables.Score]:

@@ -8,9 +8,10 @@ from pathlib import Path
 from adaptstilts.alignment.score import Measured, effects, scores
 from adaptstilts.experiment.align_stage import read_retrievals
 from adaptstilts.experiment.inputs import read_bitexts
+from adaptstilts.experiment.memory import peak_bytes
 from adaptstilts.experiment.stage import Score
 from adaptstilts.experiment.store import Summary, finish, working_folder
-from adaptstilts.experiment.watch import Watcher, peak_memory_bytes
+from adaptstilts.experiment.watch import Watcher
 from adaptstilts.metric.bootstrap import cluster_ids
 from adaptstilts.record import scores as tables
 
@@ -49,21 +50,21 @@ def score(stage: Score, watcher: Watcher) -> Path:
                 one, baseline, clusters, benchmark=stage.benchmark, protocol=stage.protocol
             )
         watcher.advanced(done, one.system)
-    with working_folder("score", stage.key) as partial:
-        tables.write_scores(partial / SCORES, rows)
-        tables.write_effects(partial / EFFECTS, differences)
-        tables.write_items(partial / ITEMS, _items(measured))
-        summary = Summary(
-            kind="score",
-            name=stage.name,
-            key=stage.key,
-            seconds=time.monotonic() - started,
-            peak_memory_bytes=peak_memory_bytes(),
-            base=None,
-            data=data,
-            details={},
-        )
-        return finish(partial, summary)
+    partial = working_folder("score", stage.key)
+    tables.write_scores(partial / SCORES, rows)
+    tables.write_effects(partial / EFFECTS, differences)
+    tables.write_items(partial / ITEMS, _items(measured))
+    summary = Summary(
+        kind="score",
+        name=stage.name,
+        key=stage.key,
+        seconds=time.monotonic() - started,
+        peak_memory_bytes=peak_bytes("cpu"),
+        base=None,
+        data=data,
+        details={},
+    )
+    return finish(partial, summary)
 
 
 def _items(measured: list[Measured]) -> list[tables.Items]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
+
+from adaptstilts.record.files import sync
 
 CACHE_VARIABLE = "ADAPTSTILTS_CACHE"
 SUMMARY = "stage.json"
@@ -54,6 +56,11 @@ def stage_folder(kind: str, key: str) -> Path:
     return cache_folder() / "stages" / kind / key
 
 
+def snapshot_folder(training: Path, share: float | None) -> Path:
+    """Where a training keeps its chosen adapter, or the snapshot at a share of its steps."""
+    return training / "adapter" if share is None else training / "snapshots" / f"{share:.4f}"
+
+
 def is_finished(kind: str, key: str) -> bool:
     """Whether a stage is there; a folder has its final name only when it is whole."""
     return (stage_folder(kind, key) / SUMMARY).is_file()
@@ -66,17 +73,35 @@ def read_summary(kind: str, key: str) -> Summary:
 
 
 @contextmanager
-def working_folder(kind: str, key: str) -> Iterator[Path]:
-    """A folder for an unfinished stage, kept when the work is cut off so that it can go on.
+def stage_lock(kind: str, key: str, *, waiting: Callable[[], None]) -> Iterator[None]:
+    """Holds a stage, so that no two processes work on it at once.
 
-    Another process at work on the same stage is waited for.
+    Args:
+        kind: The stage's kind.
+        key: Its key.
+        waiting: Called once when another process has to be waited for. Whoever waited must look
+            again whether the stage is finished.
     """
     final = stage_folder(kind, key)
     final.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(final.with_name(f"{key}.lock")):
-        partial = final.with_name(f"{key}.partial")
-        partial.mkdir(exist_ok=True)
-        yield partial
+    lock = FileLock(final.with_name(f"{key}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        waiting()
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def working_folder(kind: str, key: str) -> Path:
+    """A folder for an unfinished stage, kept when the work is cut off so that it can go on."""
+    final = stage_folder(kind, key)
+    partial = final.with_name(f"{key}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    return partial
 
 
 def finish(partial: Path, summary: Summary, *, scratch: tuple[str, ...] = ()) -> Path:
@@ -85,35 +110,26 @@ def finish(partial: Path, summary: Summary, *, scratch: tuple[str, ...] = ()) ->
     Args:
         partial: The folder that `working_folder` gave.
         summary: What the stage says of itself.
-        scratch: Names in the folder that were for the work only; they are removed.
+        scratch: Names in the folder that were for the work only; they are removed at the end.
 
     Returns:
         The final folder.
     """
+    text = json.dumps(asdict(summary), indent=2, ensure_ascii=False)
+    (partial / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    kept = [
+        path for path in partial.rglob("*") if path.relative_to(partial).parts[0] not in scratch
+    ]
+    for path in [*kept, partial, partial.parent]:
+        sync(path)
+    final = stage_folder(summary.kind, summary.key)
+    partial.rename(final)
+    sync(final.parent)
+    # Only now: a kill before would have cost the work that the scratch files let go on.
     for name in scratch:
-        path = partial / name
+        path = final / name
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    text = json.dumps(asdict(summary), indent=2, ensure_ascii=False)
-    (partial / SUMMARY).write_text(text + "\n", encoding="utf-8")
-    for path in [*partial.rglob("*"), partial, partial.parent]:
-        _sync(path)
-    final = stage_folder(summary.kind, summary.key)
-    if is_finished(summary.kind, summary.key):
-        # Another process finished the same stage while this one waited for it; keep the first.
-        shutil.rmtree(partial)
-        return final
-    partial.rename(final)
-    _sync(final.parent)
     return final
-
-
-def _sync(path: Path) -> None:
-    """Flushes a file or a folder to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +13,29 @@ from adaptstilts.adapter import store as adapter_store
 from adaptstilts.adapter.attach import attach, detach, write_weights
 from adaptstilts.adapter.lora import lora_config
 from adaptstilts.errors import TrainingError
+from adaptstilts.experiment.memory import peak_bytes, start_counting
 from adaptstilts.experiment.stage import Train
-from adaptstilts.experiment.store import Summary, finish, working_folder
-from adaptstilts.experiment.watch import Watcher, peak_memory_bytes
+from adaptstilts.experiment.store import Summary, finish, snapshot_folder, working_folder
+from adaptstilts.experiment.watch import Watcher
 from adaptstilts.experiment.workbench import Workbench
 from adaptstilts.head import store as head_store
 from adaptstilts.head.classification import new_head
-from adaptstilts.record.files import write_text
+from adaptstilts.record.files import replacing, sync, write_text
 from adaptstilts.training import state as training_state
 from adaptstilts.training.batches import total_steps
 from adaptstilts.training.loop import Evaluation, Settings, Step, Training
 
-ADAPTER = "adapter"
-SNAPSHOTS = "snapshots"
 STATE = "state.safetensors"
 PROGRESS = "progress.json"
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 
 
-def snapshot_folder(stage: Path, share: float | None) -> Path:
-    """Where a finished training keeps its chosen adapter, or the snapshot at a share."""
-    return stage / ADAPTER if share is None else stage / SNAPSHOTS / f"{share:.4f}"
-
-
-def train(stage: Train, workbench: Workbench, plan_base: dict[str, Any], watcher: Watcher) -> Path:
+def train(stage: Train, workbench: Workbench, watcher: Watcher) -> Path:
     """Trains an adapter, from where an earlier run was cut off if there was one.
 
     Args:
         stage: What is trained.
         workbench: The base and the tokenised rows.
-        plan_base: The recipe's `base` section, for the adapter's provenance.
         watcher: Who is told.
 
     Returns:
@@ -51,20 +44,13 @@ def train(stage: Train, workbench: Workbench, plan_base: dict[str, Any], watcher
     Raises:
         TrainingError: The loss is not a number, or there are fewer steps than evaluations.
     """
-    with working_folder("train", stage.key) as partial:
-        try:
-            return _train(stage, workbench, plan_base, watcher, partial)
-        finally:
-            detach(workbench.base.model, stage.name)
+    try:
+        return _train(stage, workbench, watcher, working_folder("train", stage.key))
+    finally:
+        detach(workbench.base.model, stage.name)
 
 
-def _train(
-    stage: Train,
-    workbench: Workbench,
-    plan_base: dict[str, Any],
-    watcher: Watcher,
-    partial: Path,
-) -> Path:
+def _train(stage: Train, workbench: Workbench, watcher: Watcher, partial: Path) -> Path:
     """The work itself, in the stage's unfinished folder."""
     started = time.monotonic()
     base, tokens, recipe = workbench.base, workbench.tasks[stage.key], stage.adapter
@@ -100,8 +86,8 @@ def _train(
     earlier = progress["seconds"]
     provenance = adapter_store.Provenance(
         task=stage.task.name,
-        base=plan_base["model"],
-        revision=plan_base["revision"],
+        base=workbench.record["model"],
+        revision=workbench.record["revision"],
         fingerprint=base.fingerprint,
         weights=base.weights,
         details={
@@ -116,10 +102,10 @@ def _train(
     def checkpoint() -> None:
         progress = {"seconds": earlier + time.monotonic() - started, "points": points}
         write_text(partial / PROGRESS, json.dumps(progress))
-        fresh = partial / f"{STATE}.fresh"
-        training_state.save(training.state(), fresh)
-        fresh.replace(partial / STATE)
+        with replacing(partial / STATE) as fresh:
+            training_state.save(training.state(), fresh)
 
+    start_counting(base.device.type)
     watcher.started(stage, settings.steps, "steps")
     saved = time.monotonic()
     is_due = False
@@ -130,6 +116,8 @@ def _train(
             folder.mkdir(parents=True)
             adapter_store.save(folder, event.adapter, config, provenance)
             head_store.save(folder, event.head)
+            for path in (*folder.iterdir(), folder):
+                sync(path)
             points.append(_point(event))
             is_due = True
         else:
@@ -138,12 +126,12 @@ def _train(
                 checkpoint()
                 saved, is_due = time.monotonic(), False
     chosen = max(points, key=lambda point: (point["dev_accuracy"], -point["step"]))
-    source = snapshot_folder(partial, chosen["share"])
-    shutil.rmtree(partial / ADAPTER, ignore_errors=True)
-    shutil.copytree(source, partial / ADAPTER)
-    weights = adapter_store.read_weights_file(partial / ADAPTER)
+    source, chosen_folder = (snapshot_folder(partial, share) for share in (chosen["share"], None))
+    shutil.rmtree(chosen_folder, ignore_errors=True)
+    shutil.copytree(source, chosen_folder)
+    weights = adapter_store.read_weights_file(chosen_folder)
     write_weights(base.model, stage.name, weights)
-    head_store.load(partial / ADAPTER, head)
+    head_store.load(chosen_folder, head)
     predictions = training.predict(tokens.test.token_ids)
     right = sum(map(int.__eq__, predictions, tokens.test.labels))
     details = {
@@ -174,7 +162,7 @@ def _train(
         data=tokens.data,
         details=details,
     )
-    return finish(partial, summary, scratch=(STATE, f"{STATE}.fresh", PROGRESS))
+    return finish(partial, summary, scratch=(STATE, PROGRESS))
 
 
 CURVE = ("step", "share", "loss", "dev_accuracy")
@@ -208,14 +196,5 @@ def _settings(stage: Train, lengths: list[int]) -> Settings:
         epochs=values["epochs"],
         steps=values["steps"],
     )
-    names = asdict(Settings(steps, 0, 0, 0, 0, 0, 0, 0, 0)).keys() - {"steps"}
+    names = [field.name for field in fields(Settings) if field.name != "steps"]
     return Settings(steps=steps, **{name: values[name] for name in names})
-
-
-def peak_bytes(device: str) -> int:
-    """The most memory held so far, on the device where the work was done."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.max_memory_allocated())
-    return peak_memory_bytes()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from typing import Protocol
 
 from adaptstilts.experiment.stage import Stage
@@ -39,9 +37,3 @@ class Silence:
 
     def finished(self, stage: Stage, *, is_cached: bool, seconds: float) -> None:
         """Ignores it."""
-
-
-def peak_memory_bytes() -> int:
-    """The most memory this process has held so far: the resident set, not the GPU's."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak) if sys.platform == "darwin" else int(peak) * 1024

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adaptstilts.alignment.corpus import Corpus, corpus
-from adaptstilts.base.load import Base, load_base, load_tokenizer
+from adaptstilts.base.load import Base, check_device, load_base, load_tokenizer
 from adaptstilts.base.vocabulary import used_pieces
 from adaptstilts.data.tokens import tokenize
 from adaptstilts.experiment.inputs import read_bitexts, task_texts
@@ -66,6 +66,7 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
         MachineError: The device is not there.
     """
     settings = plan.recipe.base
+    check_device(settings.device)
     tokenizer = load_tokenizer(plan.identity, settings.revision)
     shape = plan.identity.shape
     # The first two positions are XLM-R's padding offset.

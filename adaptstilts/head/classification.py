@@ -45,7 +45,7 @@ def new_head(
     *, width: int, labels: int, pooling: Literal["first", "mean"], dropout: float, seed: int
 ) -> ClassificationHead:
     """A fresh head whose initial weights depend on `seed` alone (normal, std 0.02, as XLM-R's)."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = ClassificationHead(width=width, labels=labels, pooling=pooling, dropout=dropout)
         for linear in (head.dense, head.out_proj):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from adaptstilts.recipe.adapter import Training
+from adaptstilts.recipe.adapter import Adapter, Training
 from adaptstilts.recipe.measure import Tatoeba
 from adaptstilts.recipe.names import Names
 from adaptstilts.recipe.problems import Finding, suggestion, unknown_name
@@ -21,6 +21,7 @@ from adaptstilts.recipe.tree import KeyPath
 Piece = TypeVar("Piece")
 
 _TRAINING: TypeAdapter[Training] = TypeAdapter(Training)
+_ADAPTER: TypeAdapter[Adapter] = TypeAdapter(Adapter)
 _TATOEBA: TypeAdapter[Tatoeba] = TypeAdapter(Tatoeba)
 _SYSTEM: TypeAdapter[System] = TypeAdapter(System)
 
@@ -63,6 +64,7 @@ def cross_check(tree: dict[str, Any], names: Names | None = None) -> list[Findin
     )
     return [
         *_adapters(pieces),
+        *_twins(tree),
         *_systems(pieces),
         *_measures(pieces),
         *_baseline(pieces),
@@ -118,6 +120,20 @@ def _adapters(pieces: _Pieces) -> Iterator[Finding]:
             yield Finding(here, message, is_about_key=True)
         if training is not None:
             yield from _training(training, (*here, "training"))
+
+
+def _twins(tree: dict[str, Any]) -> Iterator[Finding]:
+    """Two adapters that are the same, seed included, would be one training under two names."""
+    seen: list[tuple[str, Adapter]] = []
+    for name, section in _mapping(tree.get("adapters")).items():
+        adapter = _sound(_ADAPTER, section)
+        if adapter is None:
+            continue
+        twin = next((other for other, known in seen if known == adapter), None)
+        if twin is not None:
+            message = f"`{name}` is the same as `{twin}`, seed included; change its training.seed"
+            yield Finding(("adapters", name), message, is_about_key=True)
+        seen.append((name, adapter))
 
 
 def _training(training: Training, here: KeyPath) -> Iterator[Finding]:
@@ -202,17 +218,19 @@ def _during(tatoeba: Tatoeba, here: KeyPath, pieces: _Pieces) -> Iterator[Findin
         training = pieces.adapters[str(system)]
         if training is not None and not _falls_on(tatoeba.every, training.evaluations):
             message = (
-                f"{100 * tatoeba.every:.4g}% of the training is not a multiple of the "
-                f"{100 / training.evaluations:.4g}% between the {training.evaluations} evaluations "
-                f"of `{system}`"
+                f"{100 * tatoeba.every:.4g}% does not divide the training into equal parts that "
+                f"end at one of the {training.evaluations} evaluations of `{system}` (every "
+                f"{100 / training.evaluations:.4g}%)"
             )
             yield Finding((*here, "every"), message)
 
 
 def _falls_on(every: float, evaluations: int) -> bool:
-    """Whether a share of the training is a whole number of evaluations."""
-    number = every * evaluations
-    return round(number) >= 1 and abs(number - round(number)) < 1e-6
+    """Whether a share is a whole number of evaluations, and the whole a number of such shares."""
+    return all(
+        round(number) >= 1 and abs(number - round(number)) < 1e-6
+        for number in (every * evaluations, 1 / every)
+    )
 
 
 def _baseline(pieces: _Pieces) -> Iterator[Finding]:

@@ -29,13 +29,13 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
         yield partial
-        _sync(partial)
+        sync(partial)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
     if os.name == "posix":  # elsewhere a folder cannot be opened, and renames are ordered
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -65,7 +65,15 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Flush a file or a folder to disk.
+
+    Args:
+        path: What was written.
+
+    Raises:
+        OSError: The disk refused.
+    """
     # Windows syncs only what is open for writing; POSIX opens a folder only for reading.
     descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:

@@ -199,7 +199,7 @@ class Training:
         trainable(self.base.model, self.name)
         self.head.train()
         _dropout(self.base.model, self.name, is_on=True)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=_generators(self.base.device)):
             torch.manual_seed(random.Random(f"{self.settings.seed}/{number}").getrandbits(63))
             for batch in batches:
                 ids = [self.train.token_ids[index] for index in batch]
@@ -301,6 +301,11 @@ def _parts(base: Base, name: str, head: nn.Module, settings: Settings) -> Parts:
         eps=1e-8,
     )
     return Parts(parameters, masters, optimizer)
+
+
+def _generators(device: torch.device) -> list[int]:
+    """The CUDA devices whose random numbers a step draws, beside the CPU's."""
+    return [torch.cuda.current_device()] if device.type == "cuda" else []
 
 
 def _dropout(model: nn.Module, name: str, *, is_on: bool) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 
-from adaptstilts.errors import MachineError
 from adaptstilts.experiment import machine
 from adaptstilts.experiment.machine import choose_compute, choose_device, choose_profile
 from adaptstilts.record.run import GpuRecord, HardwareRecord
+
+
+@pytest.fixture(autouse=True)
+def torch_that_can_use_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "version", lambda _: "2.13.0")
 
 
 def a_machine(capability: str | None = None) -> HardwareRecord:
@@ -64,12 +73,36 @@ def test_a_recipe_without_a_pocket_profile_stays_full() -> None:
     assert choose(a_machine(), offered=[]).profile == "full"
 
 
-def test_the_full_profile_never_falls_back_to_the_cpu() -> None:
-    with pytest.raises(MachineError, match=r"base\.device=cpu"):
-        choose_device("auto", "full", a_machine())
+def test_the_full_profile_is_planned_for_a_gpu_wherever_it_is_planned() -> None:
+    assert choose_device("auto", "full", a_machine()) == "cuda"
+    assert choose_compute("auto", "cuda", a_machine()) == "bf16"
     assert choose_device("cpu", "full", a_machine()) == "cpu"
     assert choose_device("auto", "pocket", a_machine()) == "cpu"
     assert choose_device("auto", "full", a_machine("8.6")) == "cuda"
+
+
+def test_a_gpu_that_torch_cannot_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "version", lambda _: "2.13.0+cpu")
+    choice = choose(a_machine("9.0"))
+    assert choice.profile == "pocket"
+    assert "CPU build" in choice.reason
+    assert choose_device("auto", "pocket", a_machine("9.0")) == "cpu"
+
+
+def test_a_hub_that_is_not_there_is_a_no_and_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    code = (
+        "from adaptstilts.experiment.machine import _hub_answers\n"
+        "print(_hub_answers('some/encoder', '0' * 40))\n"
+    )
+    environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{port}"}
+    environment.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("False\n", 0)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ from adaptstilts.base.load import random_encoder
 from adaptstilts.base.shape import XLM_R_LARGE
 from adaptstilts.errors import DataError, MachineError, RecipeError
 from adaptstilts.experiment.budget import estimate, lora_parameters
-from adaptstilts.experiment.plan import plan
+from adaptstilts.experiment.execute import execute
+from adaptstilts.experiment.plan import Plan, plan
 from adaptstilts.experiment.stage import Align, Score, Train
 from adaptstilts.recipe.load import load
+from adaptstilts.record.run import read
 
 ROOT = Path(__file__).resolve().parents[3]
 SMOKE = ROOT / "recipes" / "smoke" / "sst2_tatoeba.yaml"
@@ -141,10 +144,63 @@ def test_layers_must_be_there(override: str, words: str) -> None:
     assert words in caught.value.problems[0].message
 
 
-def test_the_full_profile_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")  # no nvidia-smi
-    with pytest.raises(MachineError, match="CUDA GPU"):
-        plan(HEADLINE, profile="full")
+def test_the_full_profile_is_planned_anywhere_and_fails_where_it_cannot_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    planned = plan(HEADLINE, profile="full")
+    assert planned.recipe.base.device == "cuda"
+    with pytest.raises(MachineError, match="needs a CUDA GPU"):
+        execute(planned, tmp_path / "run")
+    assert read(tmp_path / "run" / "record.json").status == "failed"
+
+
+def test_the_pocket_profile_of_a_recipe_that_is_pocket_is_the_recipe() -> None:
+    assert plan(SMOKE, profile="pocket").recipe == plan(SMOKE).recipe
+
+
+def test_the_order_of_languages_changes_nothing() -> None:
+    one, other = (
+        plan(SMOKE, overrides=[f"measure.0.tatoeba.languages={languages}"]).stages
+        for languages in ("[de, fr]", "[fr, de]")
+    )
+    assert one == other
+
+
+def test_two_measurements_that_differ_in_the_headline_are_two() -> None:
+    text = SMOKE.read_text().replace(
+        "measure:\n", "measure:\n  - tatoeba: {protocol: both, layer: 3, languages: [de, fr]}\n"
+    )
+    names = [stage.name for stage in parsed_plan(text).stages if isinstance(stage, Score)]
+    assert names == ["both", "both", "during training"]
+
+
+def parsed_plan(text: str) -> Plan:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recipe.yaml"
+        path.write_text(text)
+        return plan(path)
+
+
+@pytest.mark.parametrize("every", ["60%", "30%"])
+def test_measurements_during_training_reach_its_end(every: str) -> None:
+    overrides = [
+        "adapters.sst2.training.evaluations=10",
+        f"measure.1.tatoeba.every={every}",
+    ]
+    with pytest.raises(RecipeError) as caught:
+        plan(SMOKE, overrides=overrides)
+    assert "equal parts" in caught.value.problems[0].message
+
+
+def test_twin_adapters_are_refused() -> None:
+    text = SMOKE.read_text()
+    section = text[text.index("  sst2:\n") : text.index("systems:")]
+    text = text.replace("systems:", section.replace("sst2:\n", "twin:\n", 1) + "systems:", 1)
+    text = text.replace("  sst2: sst2\n", "  sst2: sst2\n  twin: twin\n", 1)
+    with pytest.raises(RecipeError) as caught:
+        parsed_plan(text)
+    assert "same as `sst2`" in caught.value.problems[0].message
 
 
 def test_an_unknown_profile_says_which_there_are() -> None:

@@ -48,7 +48,7 @@ report: {baseline: base}
             "adapters.sst2.training.tokens_per_batch",
             "row of up to 128",
         ),
-        ("every: 20%", "every: §15%", "measure[1].tatoeba.every", "15% of the training"),
+        ("every: 20%", "every: §15%", "measure[1].tatoeba.every", "15% does not divide"),
         ("every: 20%", "every: §5%", "measure[1].tatoeba.every", "of the 10% between"),
         ("during: training, every", "§every", "measure[1].tatoeba.every", "needs `during"),
         ("[sst2], d", "[§back], d", "measure[1].tatoeba.systems[0]", "no training to follow"),
