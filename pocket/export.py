@@ -15,7 +15,7 @@ import click
 import torch
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
-from adaptstilts.base.store import load, save
+from adaptstilts.base.store import FORMAT, load, save
 from pocket.corpus import LANGUAGES, SOURCES
 from pocket.training import ALIGNED_LAYER
 

@@ -49,7 +49,7 @@ report: {baseline: base}
             "row of up to 128",
         ),
         ("every: 20%", "every: §15%", "measure[1].tatoeba.every", "15% does not divide"),
-        ("every: 20%", "every: §5%", "measure[1].tatoeba.every", "of the 10% between"),
+        ("every: 20%", "every: §5%", "measure[1].tatoeba.every", "(every 10%)"),
         ("during: training, every", "§every", "measure[1].tatoeba.every", "needs `during"),
         ("[sst2], d", "[§back], d", "measure[1].tatoeba.systems[0]", "no training to follow"),
         ("[sst2], d", "[§base], d", "measure[1].tatoeba.systems[0]", "no training to follow"),
@@ -97,5 +97,5 @@ def test_mistakes_of_both_kinds_are_told_together() -> None:
 
 
 def test_every_follows_the_evaluations() -> None:
-    text = TEXT.replace("steps: 100", "steps: 100, evaluations: 20").replace("20%}", "15%}")
-    assert parse(text, source="trial.yaml").measure[1].tatoeba.every == 0.15
+    text = TEXT.replace("steps: 100", "steps: 100, evaluations: 20").replace("20%}", "5%}")
+    assert parse(text, source="trial.yaml").measure[1].tatoeba.every == 0.05

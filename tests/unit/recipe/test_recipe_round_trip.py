@@ -79,7 +79,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
     )
     followed = {f"f{n}": adapter for n, adapter in enumerate(adapters)}
     if followed:
-        share = st.sampled_from([0.1, 0.2, 0.3, 1.0])
+        share = st.sampled_from([0.1, 0.2, 0.5, 1.0])
         during = {"systems": list(followed), "during": "training", "every": draw(share)}
         measures.append(during)
     return Recipe.model_validate(
@@ -88,8 +88,12 @@ def recipes(draw: st.DrawFn) -> Recipe:
             "description": draw(st.just("") | texts),
             "base": {"model": draw(texts), "revision": draw(st.none() | texts)},
             "adapters": {
-                name: {"task": draw(texts), "method": draw(methods), "training": draw(trainings)}
-                for name in adapters
+                name: {
+                    "task": draw(texts),
+                    "method": draw(methods),
+                    "training": draw(trainings) | {"seed": seed},
+                }
+                for seed, name in enumerate(adapters)
             },
             "systems": {"base": "none"} | named | followed,
             "measure": [{"tatoeba": measure} for measure in measures],
