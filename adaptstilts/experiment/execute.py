@@ -104,6 +104,7 @@ def _carry_out(
                 is_cached=is_cached,
                 seconds=summary.seconds,
                 peak_memory_bytes=summary.peak_memory_bytes,
+                made=summary.made,
             )
         )
         log.append({"at": utc_now(), **stages[-1].model_dump()})

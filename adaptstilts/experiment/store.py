@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from adaptstilts.record.files import sync
+from adaptstilts.record.provenance import git_state, hardware, utc_now
 
 CACHE_VARIABLE = "ADAPTSTILTS_CACHE"
 SUMMARY = "stage.json"
@@ -33,6 +34,7 @@ class Summary:
         base: The base as it was loaded, for stages that loaded one.
         data: The tables that it read.
         details: What else the kind of stage reports.
+        made: When, on what processor or GPU, and from which commit; `finish` fills it in.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Summary:
     base: dict[str, Any] | None
     data: list[dict[str, Any]]
     details: dict[str, Any]
+    made: str = ""
 
 
 def cache_folder() -> Path:
@@ -115,7 +118,7 @@ def finish(partial: Path, summary: Summary, *, scratch: tuple[str, ...] = ()) ->
     Returns:
         The final folder.
     """
-    text = json.dumps(asdict(summary), indent=2, ensure_ascii=False)
+    text = json.dumps(asdict(replace(summary, made=_made())), indent=2, ensure_ascii=False)
     (partial / SUMMARY).write_text(text + "\n", encoding="utf-8")
     kept = [
         path for path in partial.rglob("*") if path.relative_to(partial).parts[0] not in scratch
@@ -133,3 +136,11 @@ def finish(partial: Path, summary: Summary, *, scratch: tuple[str, ...] = ()) ->
         else:
             path.unlink(missing_ok=True)
     return final
+
+
+def _made() -> str:
+    """When, on what and from which commit a stage is made: it may serve runs on other machines."""
+    machine, git = hardware(), git_state(Path(__file__).parent)
+    processor = machine["gpu"]["name"] if machine["gpu"] else machine["cpu"]
+    commit = "no commit" if git is None else git["commit"][:10] + " changed" * git["is_dirty"]
+    return f"{utc_now()}, {processor}, {commit}"

@@ -75,7 +75,7 @@ class DataRecord(_Closed):
 
 
 class StageRecord(_Closed):
-    """One unit of work, and whether it was taken from the cache."""
+    """One unit of work, whether it was taken from the cache, and when and on what it was made."""
 
     kind: str
     name: str
@@ -83,6 +83,7 @@ class StageRecord(_Closed):
     is_cached: bool
     seconds: float
     peak_memory_bytes: int | None
+    made: str = ""
 
 
 class CurvePoint(_Closed):

@@ -164,7 +164,8 @@ class Training:
         """Trains to the end, reporting each evaluation and then the step that it came after.
 
         After a `Step` the caller may save `state()`: all that was reported up to there is in it,
-        and a training resumed from it goes on bit for bit as if it had never stopped.
+        and a training resumed from it goes on as if it had never stopped: bit for bit on a CPU
+        with the same number of threads, and on a GPU as far as its kernels repeat themselves.
 
         Raises:
             TrainingError: A loss or a gradient is not a number.
