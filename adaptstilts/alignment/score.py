@@ -19,9 +19,7 @@ from adaptstilts.metric.bootstrap import (
     macro_interval,
 )
 from adaptstilts.metric.interval import wilson
-from adaptstilts.record.scores import Effect, Score
-
-MACRO = "macro"
+from adaptstilts.record.scores import MACRO, Effect, Score
 
 
 @dataclass(frozen=True)

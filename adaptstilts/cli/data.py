@@ -7,25 +7,16 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from adaptstilts.cli.options import DATA, JSON
+
 if TYPE_CHECKING:
     from adaptstilts.data.rows import Rows
-    from adaptstilts.data.source import Source
+    from adaptstilts.data.source import Profile, Source
     from adaptstilts.task.declaration import Table
-
-Profile = Literal["full", "pocket"]
-
-data_option = click.option(
-    "--data",
-    "mirror",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of a mirror; $ADAPTSTILTS_DATA where not given.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 
 @click.group("data")
@@ -34,19 +25,19 @@ def command() -> None:
 
 
 @command.command("list")
-@data_option
+@DATA
 @click.option(
     "--profile",
     type=click.Choice(["full", "pocket"]),
     help="Only the sources of this profile; all of them where not given.",
 )
-@json_option
-def list_command(mirror: Path | None, profile: Profile | None, as_json: bool) -> None:
+@JSON
+def list_command(data: Path | None, profile: Profile | None, as_json: bool) -> None:
     """List every table with the sources that have it.
 
     A number is the number of rows; the hub is not asked, so it only says that an address is known.
     """
-    sources = _sources(mirror, profile)
+    sources = _sources(data, profile)
     entries = [
         _entry(declared, sources) for declared in sorted(_tables(), key=lambda d: d.table.name)
     ]
@@ -58,7 +49,7 @@ def list_command(mirror: Path | None, profile: Profile | None, as_json: bool) ->
 
 @command.command("show")
 @click.argument("name")
-@data_option
+@DATA
 @click.option(
     "--profile",
     type=click.Choice(["full", "pocket"]),
@@ -74,10 +65,8 @@ def list_command(mirror: Path | None, profile: Profile | None, as_json: bool) ->
     show_default=True,
     help="How many rows to show.",
 )
-@json_option
-def show_command(
-    name: str, mirror: Path | None, profile: Profile, shown: int, as_json: bool
-) -> None:
+@JSON
+def show_command(name: str, data: Path | None, profile: Profile, shown: int, as_json: bool) -> None:
     """Show where a table comes from and its first rows.
 
     NAME is a table's name as `adaptstilts data list` gives it, such as sst2/train or tatoeba/de-en.
@@ -85,7 +74,7 @@ def show_command(
     from adaptstilts.data.source import find, open_sources
 
     table = _table(name)
-    rows = find(table, open_sources(profile, mirror)).read(table)
+    rows = find(table, open_sources(profile, data)).read(table)
     first = _first(rows, shown)
     if as_json:
         value = {"provenance": asdict(rows.provenance), "rows": first}
@@ -127,13 +116,13 @@ def _table(name: str) -> Table:
     raise DataError(f"No table is called `{name}`{hint} `adaptstilts data list` names all of them.")
 
 
-def _sources(mirror: Path | None, profile: Profile | None) -> list[Source]:
+def _sources(data: Path | None, profile: Profile | None) -> list[Source]:
     """The sources of a profile, or of both without repeats."""
     from adaptstilts.data.source import open_sources
 
     if profile is not None:
-        return open_sources(profile, mirror)
-    full, pocket = open_sources("full", mirror), open_sources("pocket", mirror)
+        return open_sources(profile, data)
+    full, pocket = open_sources("full", data), open_sources("pocket", data)
     return [*full, pocket[-1]]
 
 

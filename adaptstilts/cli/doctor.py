@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from adaptstilts.cli.options import DATA
+from adaptstilts.cli.options import DATA, JSON
 
 
 @click.command("doctor")
 @DATA
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@JSON
 def command(*, data: Path | None, as_json: bool) -> None:
     """Say what this machine can do: GPU, precision, quantization, cache, disk, data at hand."""
     import json

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
 OVERRIDES = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE…]")
 PROFILE = click.option(

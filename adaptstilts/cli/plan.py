@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from adaptstilts.cli.options import DATA, OVERRIDES, PROFILE, RECIPE
+from adaptstilts.cli.options import DATA, JSON, OVERRIDES, PROFILE, RECIPE
 
 
 @click.command("plan")
@@ -15,7 +15,7 @@ from adaptstilts.cli.options import DATA, OVERRIDES, PROFILE, RECIPE
 @OVERRIDES
 @PROFILE
 @DATA
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+@JSON
 def command(
     recipe: Path, *, overrides: tuple[str, ...], profile: str, data: Path | None, as_json: bool
 ) -> None:

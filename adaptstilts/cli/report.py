@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from adaptstilts.cli.options import JSON
+
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the headline numbers as JSON instead.")
+@JSON
 def command(run: Path, *, as_json: bool) -> None:
     """Rebuild RUN/report.html from the run folder RUN and print the run's headline.
 

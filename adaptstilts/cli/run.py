@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from adaptstilts.cli.options import DATA, OVERRIDES, PROFILE, RECIPE
+from adaptstilts.cli.options import DATA, JSON, OVERRIDES, PROFILE, RECIPE
 
 
 @click.command("run")
@@ -17,7 +17,7 @@ from adaptstilts.cli.options import DATA, OVERRIDES, PROFILE, RECIPE
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/<name>-<hash>]."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the headline numbers as JSON.")
+@JSON
 @click.option("--quiet", is_flag=True, help="Print the result alone, no progress.")
 def command(
     recipe: Path,

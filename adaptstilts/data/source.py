@@ -14,6 +14,7 @@ from adaptstilts.data.rows import Rows
 from adaptstilts.errors import DataError
 from adaptstilts.task.declaration import Table
 
+Profile = Literal["full", "pocket"]
 MIRROR_VARIABLE = "ADAPTSTILTS_DATA"
 
 
@@ -40,7 +41,7 @@ class Source(Protocol):
         """The table's rows."""
 
 
-def open_sources(profile: Literal["full", "pocket"], mirror: Path | None = None) -> list[Source]:
+def open_sources(profile: Profile, mirror: Path | None = None) -> list[Source]:
     """The sources of a profile, in the order in which they are asked.
 
     Args:

@@ -6,12 +6,10 @@ import os
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 from adaptstilts.base.identity import POCKET
+from adaptstilts.data.source import Profile
 from adaptstilts.record.run import HardwareRecord
-
-Profile = Literal["full", "pocket"]
 
 # bf16 needs an Ampere GPU; float16 would need loss scaling, so older GPUs compute in float32.
 BF16_CAPABILITY = 8.0

@@ -10,12 +10,11 @@ from typing import Any
 from adaptstilts.alignment.protocol import PROTOCOLS, headline_layer
 from adaptstilts.base.identity import POCKET, Identity, identify
 from adaptstilts.composition.expression import adapter_weights
-from adaptstilts.data.source import Source, find, mirror_root, open_sources
+from adaptstilts.data.source import Profile, Source, find, mirror_root, open_sources
 from adaptstilts.errors import Problem, RecipeError
 from adaptstilts.experiment.key import stage_key
 from adaptstilts.experiment.machine import (
     Choice,
-    Profile,
     choose_compute,
     choose_device,
     choose_profile,

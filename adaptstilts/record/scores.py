@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 # pyarrow is slow to import, so that only the functions that need it import it.
 
 
+# The `language` of a mean over languages.
+MACRO = "macro"
+
+
 @dataclass(frozen=True)
 class Score:
     """One cell: a system measured on one benchmark in one language.

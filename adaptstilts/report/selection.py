@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from adaptstilts.record.scores import Effect, Score
+from adaptstilts.record.scores import MACRO, Effect, Score
 from adaptstilts.report.load import Run
-
-MACRO = "macro"
 
 Row = TypeVar("Row", Score, Effect)
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from adaptstilts.alignment.protocol import PROTOCOLS
 from adaptstilts.alignment.retrieval import Retrieval
-from adaptstilts.alignment.score import MACRO, Measured, effects, scores
+from adaptstilts.alignment.score import Measured, effects, scores
 from adaptstilts.metric.interval import wilson
+from adaptstilts.record.scores import MACRO
 
 LANGUAGES = {"de": 30, "fr": 50, "jv": 7}
 LAYERS = (0, 4)
