@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from huggingface_hub import constants, try_to_load_from_cache
 from torch import Tensor
 from transformers import (
     AutoTokenizer,
@@ -21,6 +22,7 @@ from adaptstilts.base.quantize import Quantization, quantize
 from adaptstilts.base.shape import Shape
 from adaptstilts.base.store import load as load_packed
 from adaptstilts.base.vocabulary import trim
+from adaptstilts.data.hub import require_answer
 from adaptstilts.errors import DataError, HubError, MachineError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -79,6 +81,7 @@ def load_tokenizer(identity: Identity, revision: str | None) -> PreTrainedTokeni
     """
     if identity.folder is not None:
         return AutoTokenizer.from_pretrained(identity.folder)
+    _require_hub(identity, revision)
     try:
         return AutoTokenizer.from_pretrained(identity.model, revision=revision)
     except OSError as error:
@@ -239,7 +242,22 @@ def _load_pretrained(identity: Identity, revision: str | None) -> XLMRobertaMode
     return model
 
 
-def _hub_error(identity: Identity, error: OSError) -> HubError:
+def _require_hub(identity: Identity, revision: str | None) -> None:
+    """Says at once that the hub does not answer, where the cache has no copy of a base.
+
+    Raises:
+        HubError: Nothing answers there.
+    """
+    cached = try_to_load_from_cache(identity.model, "model.safetensors", revision=revision)
+    if isinstance(cached, str) or constants.HF_HUB_OFFLINE:
+        return
+    try:
+        require_answer(constants.ENDPOINT)
+    except Exception as error:  # the HTTP library's own errors share no base with ours
+        raise _hub_error(identity, error) from error
+
+
+def _hub_error(identity: Identity, error: Exception) -> HubError:
     """What to say when a base cannot be fetched."""
     return HubError(
         f"the base {identity.key} could not be had from the hub or its cache "

@@ -194,7 +194,7 @@ def _downloaded(hub: HubAddress) -> Any:
         raise ConnectionError(
             "HF_HUB_OFFLINE is set, and the local cache does not hold that commit"
         )
-    _require_answer(datasets.config.HF_ENDPOINT)
+    require_answer(datasets.config.HF_ENDPOINT)
     builder = datasets.load_dataset_builder(hub.repo, hub.config, revision=hub.revision)
     # When anything goes wrong, `datasets` takes the newest copy in its cache, whatever its
     # revision (datasets 5.2, load.py, `CachedDatasetModuleFactory`): never accept that.
@@ -212,8 +212,15 @@ def _datasets() -> Any:
 
 
 @cache
-def _require_answer(endpoint: str) -> None:
-    """Check once that anything answers there: `huggingface_hub` retries for half a minute."""
+def require_answer(endpoint: str) -> None:
+    """Check once that anything answers there: `huggingface_hub` retries for half a minute.
+
+    Args:
+        endpoint: The hub's address.
+
+    Raises:
+        Exception: What the HTTP library raises where nothing answers.
+    """
     from huggingface_hub import get_session
 
     get_session().head(endpoint, timeout=ANSWER_SECONDS)

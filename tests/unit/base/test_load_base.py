@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,10 +112,12 @@ def test_the_hub_without_a_connection_says_what_to_do() -> None:
         load_base(identity, revision=COMMIT, quantization="int8", compute="fp32", device="cpu")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_device_that_is_not_there_is_refused(folder: Path) -> None:
+def test_a_device_that_is_not_there_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     check_device("cpu")
-    with pytest.raises(MachineError, match=r"run with base\.device=cpu"):
+    with pytest.raises(MachineError, match=r"base\.device=cpu"):
         check_device("cuda")
     with pytest.raises(MachineError):
         load_base(
@@ -169,3 +175,30 @@ def test_pocket_puts_translations_together_in_layer_4(pocket: Base) -> None:
     pairs = similarity.diagonal()
     others = similarity[~torch.eye(3, dtype=torch.bool)]
     assert pairs.min() > others.max()
+
+
+def test_a_hub_that_does_not_answer_is_told_at_once(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    code = (
+        "from adaptstilts.base.identity import identify\n"
+        "from adaptstilts.base.load import load_tokenizer\n"
+        "from adaptstilts.errors import HubError\n"
+        "try:\n"
+        "    load_tokenizer(identify('some/encoder', '0' * 40), '0' * 40)\n"
+        "except HubError as error:\n"
+        "    print(error)\n"
+    )
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": f"http://127.0.0.1:{port}",
+        "HF_HOME": str(tmp_path),
+    }
+    environment.pop("HF_HUB_OFFLINE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert f"some/encoder@{'0' * 40}" in done.stdout
+    assert "--profile pocket" in done.stdout
+    assert "retr" not in done.stderr.lower(), "it must not go through rounds of retries"
