@@ -104,16 +104,16 @@ def _choose(
         recipe = load(path, profile=profile, overrides=overrides, names=NAMES)
         kind: Profile = "pocket" if recipe.base.model == POCKET else "full"
         return Choice(kind, profile, f"asked for by --profile {profile}"), recipe
-    plain = load(path, overrides=overrides, names=NAMES)
+    # Only the base decides the profile, and an override may fit the chosen profile alone.
+    about_base = [text for text in overrides if text.startswith("base.")]
+    base = load(path, overrides=about_base, names=NAMES).base
     choice = choose_profile(
         offered=profiles(path),
-        base=plain.base.model,
-        revision=plain.base.revision,
+        base=base.model,
+        revision=base.revision,
         has_mirror=mirror_root(mirror) is not None,
         hardware=machine,
     )
-    if choice.layer is None:
-        return choice, plain
     return choice, load(path, profile=choice.layer, overrides=overrides, names=NAMES)
 
 

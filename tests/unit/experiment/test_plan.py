@@ -231,3 +231,10 @@ def test_the_estimate_knows_the_quantization() -> None:
     held = [size.base_bytes for size in sizes.values() if size is not None]
     assert held == sorted(held, reverse=True)
     assert len(set(held)) == 3
+
+
+def test_an_override_need_only_fit_the_profile_that_is_taken() -> None:
+    # The full recipe trains for epochs, its pocket profile for steps.
+    planned = plan(HEADLINE, overrides=["adapters.sst2.training.steps=50"])
+    assert planned.choice.profile == "pocket"
+    assert planned.recipe.adapters["sst2"].training.steps == 50
