@@ -13,7 +13,14 @@ from adaptstilts.errors import DataError
 
 POCKET = "pocket"
 COMMIT = re.compile(r"[0-9a-f]{40}")
-WEIGHT_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "*.safetensors")
+DECIDING_FILES = (
+    "*.safetensors",
+    "added_tokens.json",
+    "config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ def identify(model: str, revision: str | None) -> Identity:
 def _files_digest(folder: Path) -> str:
     """SHA-256 over a folder's weights, configuration and tokenizer."""
     digest = hashlib.sha256()
-    for path in sorted(path for pattern in WEIGHT_FILES for path in folder.glob(pattern)):
+    for path in sorted(path for pattern in DECIDING_FILES for path in folder.glob(pattern)):
         digest.update(path.name.encode())
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
