@@ -14,8 +14,8 @@ BYTES = {"fp32": 4, "bf16": 2}
 WEIGHT_BYTES = {"int8": 1.0, "llm_int8": 1.0, "nf4": 0.5 + 4 / 64}
 # Values that a transformer layer keeps for the backward pass of one token, in units of the width:
 # the inputs of two LayerNorms, query, key, value, the attention's output, the two sums and the
-# adapters' inputs; and in units of the feed-forward width: before and after GELU. An estimate,
-# checked against measurements in benchmarks/.
+# adapters' inputs; and in units of the feed-forward width: before and after GELU. An estimate from
+# the shapes, not yet compared with a GPU.
 KEPT_PER_WIDTH = 10
 KEPT_PER_INTERMEDIATE = 2
 # A trained value: itself, its float32 master, its gradient and AdamW's two moments.
@@ -30,7 +30,7 @@ class Budget:
         base_parameters: Of the whole encoder.
         base_bytes: Held on the device, with the whole vocabulary; trimming only lowers it.
         adapter_parameters: Of each adapter, by name.
-        training_bytes: Peak of each training that is still to be done, by name.
+        training_bytes: Peak of each training, by name.
     """
 
     base_parameters: int

@@ -85,6 +85,9 @@ def _carry_out(
     pending = [stage for stage in plan.stages if not is_finished(stage.kind, stage.key)]
     heavy = [stage for stage in pending if not isinstance(stage, Score)]
     notices = list(plan.notices)
+    if plan.recipe.base.device == "cpu":
+        threads = torch.get_num_threads()
+        notices.append(f"{threads} CPU threads: torch's choice; OMP_NUM_THREADS sets another")
     for notice in notices:
         watcher.noticed(notice)
     workbench = open_workbench(plan, heavy, watcher) if heavy else None

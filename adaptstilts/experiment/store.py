@@ -120,6 +120,8 @@ def finish(partial: Path, summary: Summary, *, scratch: tuple[str, ...] = ()) ->
     """
     text = json.dumps(asdict(replace(summary, made=_made())), indent=2, ensure_ascii=False)
     (partial / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    for cut_off in partial.rglob("*.partial"):  # a file whose writing a kill broke off
+        cut_off.unlink()
     kept = [
         path for path in partial.rglob("*") if path.relative_to(partial).parts[0] not in scratch
     ]

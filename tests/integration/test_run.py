@@ -78,6 +78,7 @@ def test_the_record_says_what_was_run_and_on_what(undisturbed: Path) -> None:
     assert {row.table for row in record.data} >= {"pocket/sentiment/train", "pocket/bitext/de-en"}
     assert all(len(row.sha256) == 64 and row.n > 0 for row in record.data)
     assert record.seeds == {"sst2": 1}
+    assert any("CPU threads" in notice for notice in record.notices)
     assert [stage.is_cached for stage in record.stages] == [False] * 8
     adapter = record.adapters["sst2"]
     assert (adapter.steps, len(adapter.curve)) == (10, 2)

@@ -46,6 +46,7 @@ def test_work_that_was_cut_off_is_kept_but_is_not_a_result() -> None:
 def test_scratch_files_do_not_outlive_the_work() -> None:
     partial = store.working_folder("align", "abc")
     (partial / "vectors").write_text("large")
+    (partial / "state.1a2b.partial").write_text("half a file")
     (partial / "folder").mkdir()
     (partial / "folder" / "file").write_text("large")
     store.finish(partial, a_summary(), scratch=("vectors", "folder", "never made"))
