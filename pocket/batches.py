@@ -6,9 +6,10 @@ the batches that it would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from tokenizers import Tokenizer
 PAD, BLOCK = 1, 32
 """The padding id, and how many batches are drawn, sorted by length and shuffled at once."""
 
+OWN_WEIGHT = 0.35
+"""How often a foreign text that is its own anchor is drawn, against once for a translation."""
+
 
 @dataclass
 class Tokens:
@@ -25,22 +29,51 @@ class Tokens:
 
     Attributes:
         ids: All ids, special tokens included.
-        offsets: Where each example starts, and the end of the last.
+        starts: Where each example starts in them.
+        lengths: Each example's number of ids.
         anchors: Each example's anchor.
         languages: Each example's language, as an index into `names`.
         names: The languages' codes.
+        origins: Each example's source, as an index into `sources`.
+        sources: The sources' names.
     """
 
     ids: NDArray[np.int32]
-    offsets: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
     anchors: NDArray[np.int64]
     languages: NDArray[np.int64]
     names: list[str]
+    origins: NDArray[np.int64]
+    sources: list[str]
 
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Each example's number of ids."""
-        return np.diff(self.offsets)
+    def of(self, example: int) -> NDArray[np.int32]:
+        """One example's ids."""
+        start = self.starts[example]
+        return self.ids[start : start + self.lengths[example]]
+
+
+def leave_out(tokens: Tokens, sources: Collection[str]) -> Tokens:
+    """The examples without those of some sources."""
+    if unknown := set(sources) - set(tokens.sources):
+        raise ValueError(f"no example is from {sorted(unknown)}, only from {tokens.sources}")
+    dropped = [tokens.sources.index(source) for source in sources]
+    kept = ~np.isin(tokens.origins, dropped)
+    return replace(
+        tokens,
+        starts=tokens.starts[kept],
+        lengths=tokens.lengths[kept],
+        anchors=tokens.anchors[kept],
+        languages=tokens.languages[kept],
+        origins=tokens.origins[kept],
+    )
+
+
+def _numbered(values: list[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """Values as indices into their sorted set."""
+    names = sorted(set(values))
+    number = {name: index for index, name in enumerate(names)}
+    return np.array([number[value] for value in values], dtype=np.int64), names
 
 
 def tokenize(work: Path, longest: int) -> Tokens:
@@ -56,44 +89,75 @@ def tokenize(work: Path, longest: int) -> Tokens:
             texts = [row[3] for row in rows[start : start + 20_000]]
             found = tokenizer.encode_batch_fast(texts)
             ids += [np.asarray(encoding.ids, dtype=np.int32) for encoding in found]
-        names = sorted({row[0] for row in rows})
-        number = {name: index for index, name in enumerate(names)}
+        lengths = np.array([len(one) for one in ids], dtype=np.int64)
+        languages, names = _numbered([row[0] for row in rows])
+        origins, sources = _numbered([row[1] for row in rows])
         partial = path.with_suffix(".partial.npz")
         np.savez(
             partial,
             ids=np.concatenate(ids),
-            offsets=np.cumsum([0] + [len(one) for one in ids]),
+            starts=np.cumsum(lengths) - lengths,
+            lengths=lengths,
             anchors=np.array([int(row[2]) for row in rows]),
-            languages=np.array([number[row[0]] for row in rows]),
+            languages=languages,
             names=np.array(names),
+            origins=origins,
+            sources=np.array(sources),
         )
         partial.replace(path)
     with np.load(path) as data:
-        return Tokens(
-            data["ids"], data["offsets"], data["anchors"], data["languages"], list(data["names"])
-        )
+        stored: dict[str, Any] = {name: data[name] for name in data.files}
+    stored |= {name: stored[name].tolist() for name in ("names", "sources")}
+    return Tokens(**stored)
 
 
-def language_shares(tokens: Tokens, power: float, english: float) -> NDArray[np.float64]:
-    """Each language's share of the draws: count to a power; English has a share set apart."""
-    counts = np.bincount(tokens.languages, minlength=len(tokens.names)).astype(np.float64)
-    shares = counts**power
+def odds(tokens: Tokens, power: float = 0.6, english: float = 0.15) -> NDArray[np.float64]:
+    """Each example's probability in a draw.
+
+    A language's share is its examples' weight to a power; English has a share set apart. Within
+    a language, `OWN_WEIGHT` holds.
+
+    Args:
+        tokens: The examples.
+        power: 1 keeps the languages' sizes, 0 makes them equal.
+        english: English's share.
+
+    Returns:
+        Probabilities [examples].
+    """
+    _, first = np.unique(tokens.anchors, return_index=True)
+    weights = np.ones(len(tokens.anchors))
+    weights[first] = OWN_WEIGHT  # an anchor's own text comes before its translations
+    if "en" in tokens.names:
+        weights[tokens.languages == tokens.names.index("en")] = 1.0
+    sizes = np.bincount(tokens.languages, weights, minlength=len(tokens.names))
+    shares = sizes**power
     if "en" in tokens.names and len(tokens.names) > 1:
         place = tokens.names.index("en")
         shares[place] = 0.0
         shares *= (1 - english) / shares.sum()
         shares[place] = english
-    return np.asarray(shares / shares.sum(), dtype=np.float64)
+    shares /= shares.sum()
+    each = shares / np.where(sizes > 0, sizes, 1.0)
+    return np.asarray(weights * each[tokens.languages], dtype=np.float64)
+
+
+def draw(
+    cumulative: NDArray[np.float64], count: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draws examples, with replacement, by the running sum of their odds."""
+    found = np.searchsorted(cumulative, rng.random(count) * cumulative[-1])
+    return np.asarray(found, dtype=np.int64)
 
 
 def draw_block(
-    tokens: Tokens, shares: NDArray[np.float64], budget: int, seed: int, block: int
+    tokens: Tokens, cumulative: NDArray[np.float64], budget: int, seed: int, block: int
 ) -> list[NDArray[np.int64]]:
     """Draws one block of batches.
 
     Args:
         tokens: The examples.
-        shares: Each language's share.
+        cumulative: The running sum of the examples' odds.
         budget: Most ids in a batch, padding counted.
         seed: The run's seed.
         block: The block's number.
@@ -103,12 +167,7 @@ def draw_block(
     """
     rng = np.random.default_rng([seed, block])
     lengths = tokens.lengths
-    count = max(2, int(BLOCK * budget / lengths.mean()))
-    members = [np.flatnonzero(tokens.languages == place) for place in range(len(tokens.names))]
-    takes = rng.multinomial(count, shares)
-    drawn = np.concatenate(
-        [rng.choice(found, size=take) for found, take in zip(members, takes, strict=True) if take]
-    )
+    drawn = draw(cumulative, max(2, int(BLOCK * budget / lengths.mean())), rng)
     drawn = drawn[np.argsort(lengths[drawn] + rng.random(len(drawn)), kind="stable")]
     batches, start = [], 0
     for end in range(1, len(drawn) + 1):
@@ -120,12 +179,13 @@ def draw_block(
 
 
 def stream(
-    tokens: Tokens, shares: NDArray[np.float64], budget: int, seed: int, place: tuple[int, int]
+    tokens: Tokens, budget: int, seed: int, place: tuple[int, int]
 ) -> Iterator[tuple[tuple[int, int], NDArray[np.int64]]]:
     """Yields batches for ever from a place (block, batch), each with the place that follows it."""
+    cumulative = np.cumsum(odds(tokens))
     block, skip = place
     while True:
-        batches = draw_block(tokens, shares, budget, seed, block)
+        batches = draw_block(tokens, cumulative, budget, seed, block)
         for index in range(skip, len(batches)):
             yield (block, index + 1), batches[index]
         block, skip = block + 1, 0
@@ -136,6 +196,5 @@ def padded(tokens: Tokens, batch: NDArray[np.int64]) -> torch.Tensor:
     lengths = tokens.lengths[batch]
     ids = np.full((len(batch), int(lengths.max())), PAD, dtype=np.int64)
     for row, (index, length) in enumerate(zip(batch, lengths, strict=True)):
-        start = tokens.offsets[index]
-        ids[row, :length] = tokens.ids[start : start + length]
+        ids[row, :length] = tokens.of(index)
     return torch.from_numpy(ids)

@@ -24,13 +24,16 @@ SOURCES: dict[str, str] = {
     "libreoffice_help": "LibreOffice 7.4 help pages (MPL-2.0)",
     "wesnoth": "Battle for Wesnoth 1.16 message catalogues (GPL-2.0-or-later)",
     "wikipedia_panx_train": "Wikipedia, PAN-X train split, tags dropped (CC BY-SA)",
-    "ntrex": "NTREX-128 (CC BY-SA 4.0)",
     "wisesight_train": "Wisesight sentiment, train split (CC0)",
     "gnome_user_docs": "GNOME user documentation 43 (CC BY-SA 3.0)",
     "wikipedia_tydiqa_train": "Wikipedia, TyDi QA train contexts (CC BY-SA)",
     "ud_dev_train": "Universal Dependencies treebanks, train and dev (CC BY-SA 4.0)",
 }
 """Source → what it is and its licence."""
+
+HELD_OUT = "ntrex"
+"""A source that nothing learns from: the same 1,997 news sentences in every language (NTREX-128,
+CC BY-SA 4.0). The layer is chosen and the masked LM is scored on it."""
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -56,3 +59,10 @@ def read_parallel(data: Path, language: str) -> Iterator[tuple[str, str, str]]:
             english, _, foreign = line.partition("\t")
             if english.strip() and foreign.strip():
                 yield source, english.strip(), foreign.strip()
+
+
+def read_held_out(data: Path, language: str) -> tuple[list[str], list[str]]:
+    """A language's held-out sentences and their English originals."""
+    lines = list(read_lines(data / "parallel" / HELD_OUT / f"en-{language}.tsv.gz"))
+    pairs = [line.split("\t", 1) for line in lines]
+    return [foreign for _, foreign in pairs], [english for english, _ in pairs]

@@ -5,6 +5,7 @@ The weights' format is that of `adaptstilts.base.store`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -13,11 +14,12 @@ from typing import Any
 
 import click
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
 from adaptstilts.base.store import FORMAT, load, save
 from pocket.corpus import LANGUAGES, SOURCES
-from pocket.training import ALIGNED_LAYER
+from pocket.training import ALIGNED_LAYER, LanguageModelHead
 
 LIMITS = [
     "tatoeba_anki is the benchmark's own domain: exact matches with the Tatoeba test are out, "
@@ -48,6 +50,31 @@ def encoder_of(checkpoint: Path) -> XLMRobertaModel:
     }
     encoder.load_state_dict(weights)
     return encoder.eval()
+
+
+def head_of(checkpoint: Path, config: XLMRobertaConfig) -> LanguageModelHead:
+    """The masked-LM head in a training checkpoint."""
+    state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    head = LanguageModelHead(config)
+    prefix = "head."
+    head.load_state_dict(
+        {
+            name.removeprefix(prefix): value
+            for name, value in state["learner"].items()
+            if name.startswith(prefix)
+        }
+    )
+    return head.eval()
+
+
+def exported_head(folder: Path, config: XLMRobertaConfig) -> LanguageModelHead:
+    """The masked-LM head in an exported folder, as float32."""
+    head = LanguageModelHead(config)
+    stored = load_file(folder / "lm_head.safetensors")
+    head.load_state_dict(
+        {name.removeprefix("lm_head."): value.float() for name, value in stored.items()}
+    )
+    return head.eval()
 
 
 def exported_encoder(folder: Path) -> XLMRobertaModel:
@@ -87,8 +114,6 @@ def card(
         "training": {
             "minutes": round(progress["seconds"] / 60, 1),
             "steps": progress["step"],
-            "upper_layers_minutes": round(progress.get("top_seconds", 0.0) / 60, 1),
-            "upper_layers_steps": progress.get("top_steps", 0),
             "texts_seen": progress["texts"],
             "pairs": sum(translations.values()),
             "pairs_by_language": translations,
@@ -101,14 +126,16 @@ def card(
     }
 
 
-@click.command()
-@click.option("--work", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--to", type=click.Path(path_type=Path), required=True, help="The folder to write.")
-@click.option("--scores", type=click.Path(path_type=Path), help="What pocket.evaluate wrote.")
-@click.option("--seed", default=1, show_default=True, help="The run's seed, for the card.")
-def main(work: Path, to: Path, scores: Path | None, seed: int) -> None:
-    """Exports WORK/top.pt (WORK/checkpoint.pt where that is missing) and the tokenizer."""
-    checkpoint = work / "top.pt" if (work / "top.pt").exists() else work / "checkpoint.pt"
+def export(work: Path, to: Path, seed: int, scores: Path | None = None) -> None:
+    """Writes WORK/checkpoint.pt and WORK/tokenizer as the product carries them.
+
+    Args:
+        work: The work folder.
+        to: The folder to write.
+        seed: The run's seed, for the card.
+        scores: What `pocket.evaluate` wrote, for the card.
+    """
+    checkpoint = work / "checkpoint.pt"
     encoder = encoder_of(checkpoint)
     to.mkdir(parents=True, exist_ok=True)
     for name in ("tokenizer.json", "tokenizer_config.json"):
@@ -121,12 +148,29 @@ def main(work: Path, to: Path, scores: Path | None, seed: int) -> None:
     save(encoder.state_dict(), partial)
     partial.chmod(0o644)
     partial.replace(to / "model.safetensors")
+    head = head_of(checkpoint, config).state_dict()
+    tensors = {f"lm_head.{name}": value.half() for name, value in head.items()}
+    save_file(tensors, to / "lm_head.safetensors")
     progress = torch.load(checkpoint, weights_only=True)["progress"]
     content = card(config, progress, work / "examples.tsv", seed)
     if scores is not None:
-        content["tatoeba"] = json.loads(scores.read_text(encoding="utf-8"))
+        content["scores"] = json.loads(scores.read_text(encoding="utf-8"))
+    content["sha256"] = {
+        name: hashlib.sha256((to / name).read_bytes()).hexdigest()
+        for name in ("model.safetensors", "lm_head.safetensors", "tokenizer.json")
+    }
     text = json.dumps(content, indent=2, ensure_ascii=False)
     (to / "card.json").write_text(text + "\n", encoding="utf-8")
+
+
+@click.command()
+@click.option("--work", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="The folder to write.")
+@click.option("--scores", type=click.Path(path_type=Path), help="What pocket.evaluate wrote.")
+@click.option("--seed", default=1, show_default=True, help="The run's seed, for the card.")
+def main(work: Path, to: Path, scores: Path | None, seed: int) -> None:
+    """Exports WORK/checkpoint.pt and the tokenizer."""
+    export(work, to, seed, scores)
     size = sum(path.stat().st_size for path in to.iterdir()) / 1e6
     click.echo(f"export: {size:.2f} MB")
 

@@ -7,6 +7,7 @@ teacher reads, is its own anchor.
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,18 +16,21 @@ import click
 from pocket.corpus import LANGUAGES, TEACHER_LANGUAGES, read_monolingual, read_parallel
 
 PAIR_CAPS: dict[str, int] = {
-    "tatoeba_anki": 60_000,
-    "libreoffice_help": 12_000,
+    "tatoeba_anki": 80_000,
+    "libreoffice_help": 20_000,
     "wesnoth": 17_000,
-    "ntrex": 2_000,
     "gnome_user_docs": 2_400,
 }
 """Most pairs of one language that are taken from one source."""
 
 OWN_SOURCES = ("common_voice", "wikipedia_panx_train", "wisesight_train", "ud_dev_train")
-"""Sources of text that is its own anchor."""
+"""Sources of text that is its own anchor, as it stands; spans are cut from every source."""
 
 DENSE_SCRIPTS = frozenset({"ja", "zh", "ko", "th"})
+UNSPACED = frozenset({"ja", "zh", "th"})
+SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s*")
+CLAUSE_END = re.compile(r"[,;:()，、；：「」（）《》\s]+")
+LONGEST_SPAN = 8
 
 
 @dataclass
@@ -80,19 +84,70 @@ def take_pairs(data: Path, language: str, longest: int, seed: int) -> list[tuple
     return drawn
 
 
+def span_of(text: str, language: str, rng: random.Random) -> str:
+    """Cuts a sentence, and half of the time a few words (a clause where none are spaced), out.
+
+    Args:
+        text: A line, of any length.
+        language: Its ISO 639-1 code.
+        rng: Decides what is cut out.
+
+    Returns:
+        The span, trimmed; it may be empty.
+    """
+    sentence = rng.choice([part for part in SENTENCE_END.split(text) if part] or [""])
+    if rng.random() < 0.5:
+        return sentence.strip()
+    if language in UNSPACED:
+        return rng.choice(CLAUSE_END.split(sentence)).strip()
+    words = sentence.split()
+    size = rng.randint(1, LONGEST_SPAN)
+    start = rng.randint(0, max(0, len(words) - size))
+    return " ".join(words[start : start + size]).strip(' ,;:()"')
+
+
 def take_own(
-    data: Path, language: str, longest: int, count: int, seed: int
+    data: Path, language: str, longest: int, want: int, seed: int
 ) -> list[tuple[str, str]]:
-    """Draws a language's (source, text) that are their own anchors."""
-    texts = [
+    """Draws a language's (source, text) that are their own anchors: whole texts, then spans.
+
+    Args:
+        data: The pretraining folder.
+        language: ISO 639-1 code.
+        longest: Most characters of a text.
+        want: How many to draw, where there are so many.
+        seed: Decides the draw.
+
+    Returns:
+        At most a half of whole texts, and spans of any text.
+    """
+    rng = random.Random(f"{seed}:{language}:own")
+    lines = list(read_monolingual(data, language))
+    whole = [
         (source, text)
-        for source, text in read_monolingual(data, language)
+        for source, text in lines
         if source in OWN_SOURCES and usable(text, language, longest)
     ]
-    return random.Random(f"{seed}:{language}:own").sample(texts, min(len(texts), count))
+    drawn = rng.sample(whole, min(len(whole), want // 2))
+    met = {text for _, text in drawn}
+    for _ in range(3 * want):
+        if len(drawn) >= want or not lines:
+            break
+        source, text = rng.choice(lines)
+        span = span_of(text, language, rng)
+        if span not in met and usable(span, language, longest):
+            met.add(span)
+            drawn.append((source, span))
+    return drawn
 
 
-def gather(data: Path, languages: list[str], longest: int, own: int, seed: int) -> Examples:
+def gather(
+    data: Path,
+    languages: list[str],
+    longest: int = 120,
+    own: int = 140_000,
+    seed: int = 1,
+) -> Examples:
     """Gathers every language's examples.
 
     Args:
@@ -112,8 +167,8 @@ def gather(data: Path, languages: list[str], longest: int, own: int, seed: int) 
         for source, english, foreign in pairs:
             examples.add(language, source, foreign, english)
         if language in TEACHER_LANGUAGES:
-            count = max(own // 5, own - len(pairs))
-            for source, text in take_own(data, language, longest, count, seed):
+            want = max(own // 5, own - len(pairs))
+            for source, text in take_own(data, language, longest, want, seed):
                 examples.add(language, source, text, text, spoken=language)
     for source, text in take_own(data, "en", longest, own, seed):
         examples.add("en", source, text, text)
@@ -123,8 +178,8 @@ def gather(data: Path, languages: list[str], longest: int, own: int, seed: int) 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--work", type=click.Path(path_type=Path), required=True)
-@click.option("--longest", default=180, show_default=True, help="Most characters of a text.")
-@click.option("--own", default=45_000, show_default=True, help="Texts wanted for a language.")
+@click.option("--longest", default=120, show_default=True, help="Most characters of a text.")
+@click.option("--own", default=140_000, show_default=True, help="Texts wanted for a language.")
 @click.option("--seed", default=1, show_default=True)
 def main(data: Path, work: Path, longest: int, own: int, seed: int) -> None:
     """Draws the examples and writes them to WORK/anchors.tsv and WORK/examples.tsv."""

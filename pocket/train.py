@@ -1,4 +1,4 @@
-"""Trains the encoder for a number of minutes, or of steps; a killed run goes on where it was."""
+"""Trains the encoder for a number of steps; a killed run goes on where it was."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import click
 import numpy as np
 import torch
 
-from pocket.batches import Tokens, language_shares, padded, stream, tokenize
+from pocket.batches import Tokens, leave_out, padded, stream, tokenize
 from pocket.training import Learner, configuration, losses, optimizer_for, rate
+
+BANK = 8192
+"""How many anchors, beside a batch's own, serve as negatives in a step."""
 
 
 @dataclass
@@ -40,18 +43,20 @@ class Settings:
     """What decides a run.
 
     Attributes:
-        minutes: How long to train; the learning rate falls over it.
-        steps: Steps to take at most (0: no limit but time); they drive the rate where given.
+        steps: Steps to take; the learning rate falls over them.
+        stop: Where given, the run pauses after that step, to be resumed.
+        minutes: Where given, the run ends after them if that is sooner, and the rate falls in time.
         budget: Ids in a batch, padding counted.
         peak: The learning rate's peak.
         seed: Decides the weights' start, the draws and the masks.
         save_every: Minutes between checkpoints.
     """
 
-    minutes: float = 75.0
-    steps: int = 0
+    steps: int = 5000
+    stop: int | None = None
+    minutes: float | None = None
     budget: int = 4096
-    peak: float = 1.2e-3
+    peak: float = 1e-3
     seed: int = 1
     save_every: float = 3.0
 
@@ -105,21 +110,22 @@ def train(
         optimizer.load_state_dict(state["optimizer"])
         progress = Progress(**state["progress"])
     before, begin, saved = progress.seconds, time.monotonic(), time.monotonic()
-    shares = language_shares(tokens, 0.6, 0.2)
+    pool = torch.from_numpy(np.unique(tokens.anchors))
     place = (progress.block, progress.index)
     learner.train()
     with (work / "train.jsonl").open("a", encoding="utf-8") as log:
-        for following, batch in stream(tokens, shares, settings.budget, settings.seed, place):
-            share = progress.seconds / (60 * settings.minutes)
-            if settings.steps:
-                share = max(share, progress.step / settings.steps)
-            if share >= 1:
+        for following, batch in stream(tokens, settings.budget, settings.seed, place):
+            share = progress.step / settings.steps
+            if settings.minutes is not None:
+                share = max(share, progress.seconds / (60 * settings.minutes))
+            if share >= 1 or progress.step == settings.stop:
                 break
             for group in optimizer.param_groups:
                 group["lr"] = settings.peak * group["share"] * rate(share)
             generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + progress.step)
             which = torch.from_numpy(tokens.anchors[batch])
-            found = losses(learner, padded(tokens, batch), which, anchors, generator)
+            others = pool[torch.randint(len(pool), (BANK,), generator=generator)]
+            found = losses(learner, padded(tokens, batch), which, anchors, others, generator)
             optimizer.zero_grad()
             torch.autograd.backward(found.total)
             torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
@@ -136,7 +142,6 @@ def train(
                     "contrastive": round(found.contrastive, 3),
                     "cosine": round(found.cosine, 4),
                     "masked_lm": round(found.masked_lm, 3),
-                    "scale": round(learner.log_scale.exp().item(), 2),
                 }
                 log.write(json.dumps(entry) + "\n")
                 log.flush()
@@ -150,29 +155,31 @@ def train(
 
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--minutes", default=75.0, show_default=True)
-@click.option("--steps", default=0, show_default=True, help="Most steps; 0 is no limit.")
+@click.option("--steps", default=5000, show_default=True)
+@click.option("--minutes", type=float, help="End after them, if that is sooner.")
 @click.option("--budget", default=4096, show_default=True, help="Ids in a batch.")
-@click.option("--peak", default=1.2e-3, show_default=True, help="The learning rate's peak.")
+@click.option("--peak", default=1e-3, show_default=True, help="The learning rate's peak.")
 @click.option("--longest", default=64, show_default=True, help="Most ids of a text.")
+@click.option("--without", multiple=True, help="A source to leave out (repeatable).")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 def main(
     work: Path,
-    minutes: float,
     steps: int,
+    minutes: float | None,
     budget: int,
     peak: float,
     longest: int,
+    without: tuple[str, ...],
     threads: int,
     seed: int,
 ) -> None:
     """Trains on WORK's examples and writes WORK/checkpoint.pt."""
     torch.set_num_threads(threads)
-    tokens = tokenize(work, longest)
+    tokens = leave_out(tokenize(work, longest), without)
     anchors = torch.from_numpy(np.load(work / "anchors.npy"))
     embeddings = torch.from_numpy(np.load(work / "embeddings.npy"))
-    settings = Settings(minutes=minutes, steps=steps, budget=budget, peak=peak, seed=seed)
+    settings = Settings(steps=steps, minutes=minutes, budget=budget, peak=peak, seed=seed)
     progress = train(work, tokens, anchors, embeddings, settings)
     click.echo(f"train: {progress.step} steps, {progress.seconds / 60:.1f} minutes")
 

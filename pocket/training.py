@@ -12,9 +12,13 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 PAD = 1
 FIRST_PIECE = 4
 ALIGNED_LAYER = 4
-MASK_SHARE = 0.15
-COSINE_WEIGHT = 2.0
-MASKED_LM_WEIGHT = 0.25
+MASK_SHARE = 0.2
+MASKED_TEXTS = 1 / 3
+SCALE = 16.0
+COSINE_WEIGHT = 5.0
+MASKED_LM_WEIGHT = 0.5
+UPPER_RATE = 0.4
+WORDS_RATE = 0.5
 
 
 def configuration(vocabulary: int, hidden: int = 256, layers: int = 6) -> XLMRobertaConfig:
@@ -36,8 +40,26 @@ def configuration(vocabulary: int, hidden: int = 256, layers: int = 6) -> XLMRob
     )
 
 
+class LanguageModelHead(nn.Module):
+    """XLM-R's masked-LM head, with its module names; the word embeddings are its decoder."""
+
+    def __init__(self, config: XLMRobertaConfig) -> None:
+        """Builds the head for an encoder's shape."""
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        nn.init.normal_(self.dense.weight, std=config.hidden_size**-0.5)
+        nn.init.zeros_(self.dense.bias)
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    def forward(self, hidden: Tensor, words: Tensor) -> Tensor:
+        """Logits [..., pieces] of hidden states [..., hidden], words [pieces, hidden]."""
+        told: Tensor = self.layer_norm(functional.gelu(self.dense(hidden)))
+        return told @ words.T + self.bias
+
+
 class Learner(nn.Module):
-    """The encoder with what only training needs: a temperature and the masked LM's bias."""
+    """The encoder with XLM-R's masked-LM head (tied to the word embeddings)."""
 
     def __init__(self, config: XLMRobertaConfig, embeddings: Tensor | None = None) -> None:
         """Builds the model.
@@ -50,8 +72,7 @@ class Learner(nn.Module):
         """
         super().__init__()
         self.encoder = XLMRobertaModel(config, add_pooling_layer=False)
-        self.log_scale = nn.Parameter(torch.tensor(3.0))
-        self.bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.head = LanguageModelHead(config)
         self.flatten_top()
         if embeddings is not None:
             with torch.no_grad():
@@ -61,10 +82,10 @@ class Learner(nn.Module):
 
     @torch.no_grad()
     def flatten_top(self) -> None:
-        """Makes the layers above the aligned one almost the identity.
+        """Starts the layers above the aligned one almost at the identity.
 
-        The little masked LM that a short run can afford would otherwise leave the top nearly
-        constant: a unigram model, of no use to a task.
+        They learn from the masked LM alone, and slower than the rest: at the full rate they fall,
+        within a few hundred steps, into a unigram model that no token's context changes.
         """
         for layer in self.encoder.encoder.layer[ALIGNED_LAYER:]:
             for inner in (layer.attention.self, layer.intermediate):
@@ -81,7 +102,7 @@ class Learner(nn.Module):
     @torch.no_grad()
     def set_frequencies(self, counts: Tensor) -> None:
         """Starts the masked LM's bias at the pieces' log frequencies."""
-        self.bias.copy_(((counts.float() + 1) / (counts.sum() + len(counts))).log())
+        self.head.bias.copy_(((counts.float() + 1) / (counts.sum() + len(counts))).log())
 
     def aligned(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Runs the layers up to the aligned one.
@@ -146,17 +167,24 @@ def match(
     pooled: Tensor,
     which: Tensor,
     anchors: Tensor,
-    log_scale: Tensor,
-    generator: torch.Generator,
-    bank: int,
+    others: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Contrastive and cosine loss of unit vectors against their anchors' vectors."""
+    """Contrastive and cosine loss of unit vectors against their anchors' vectors.
+
+    Args:
+        pooled: Unit vectors [batch, hidden].
+        which: Each text's anchor.
+        anchors: All anchors' vectors.
+        others: Further anchors, the negatives beside the batch's own.
+
+    Returns:
+        The two losses.
+    """
     goal = anchors[which].float()
-    others = torch.randint(len(anchors), (bank,), generator=generator)
     candidates = torch.cat([goal, anchors[others].float()])
     same = which[:, None] == torch.cat([which, others])[None, :]
     same[:, : len(which)].fill_diagonal_(False)
-    logits = pooled @ candidates.T * log_scale.clamp(max=4.0).exp()
+    logits = pooled @ candidates.T * SCALE
     truth = torch.arange(len(which))
     contrastive = functional.cross_entropy(logits.masked_fill(same, -1e4), truth)
     return contrastive, (1 - (pooled * goal).sum(1)).mean()
@@ -167,14 +195,13 @@ def losses(
     ids: Tensor,
     which: Tensor,
     anchors: Tensor,
+    others: Tensor,
     generator: torch.Generator,
-    masked_rows: float = 1 / 3,
-    bank: int = 8192,
 ) -> Losses:
     """The objective on one batch.
 
     Contrastive (each text's mean-pooled aligned layer against its anchor's vector, among the
-    batch's anchors and a random bank of others) + 2 × (1 − cosine) + 0.25 × masked LM, which is
+    batch's anchors and a random bank of others) + 5 × (1 − cosine) + 0.5 × masked LM, which is
     run on a share of the texts only.
 
     Args:
@@ -182,23 +209,21 @@ def losses(
         ids: The batch [batch, length].
         which: Each text's anchor.
         anchors: All anchors' vectors.
-        generator: Decides the masks and the bank.
-        masked_rows: Share of the texts that are masked, and go through the upper layers.
-        bank: How many further anchors serve as negatives.
+        others: Further anchors that serve as negatives.
+        generator: Decides the masks.
 
     Returns:
         The losses.
     """
-    vocabulary = learner.bias.shape[0]
-    rows = max(1, int(len(ids) * masked_rows))
-    corrupted, chosen = corrupt(ids, rows, vocabulary, generator)
+    words = learner.encoder.embeddings.word_embeddings.weight
+    rows = max(1, int(len(ids) * MASKED_TEXTS))
+    corrupted, chosen = corrupt(ids, rows, len(words), generator)
     hidden, wide = learner.aligned(corrupted)
     pooled = functional.normalize(mean_pooled(hidden, ids.ne(PAD)), dim=1)
-    contrastive, cosine = match(pooled, which, anchors, learner.log_scale, generator, bank)
+    contrastive, cosine = match(pooled, which, anchors, others)
     told = learner.top(hidden[:rows], wide[:rows])[chosen]
     if len(told):
-        words = learner.encoder.embeddings.word_embeddings.weight
-        masked = functional.cross_entropy(told @ words.T + learner.bias, ids[:rows][chosen])
+        masked = functional.cross_entropy(learner.head(told, words), ids[:rows][chosen])
     else:
         masked = hidden.sum() * 0.0
     total = contrastive + COSINE_WEIGHT * cosine + MASKED_LM_WEIGHT * masked
@@ -206,14 +231,19 @@ def losses(
 
 
 def optimizer_for(learner: Learner, peak: float) -> torch.optim.AdamW:
-    """AdamW; no decay on vectors, and half the rate on the word embeddings."""
+    """AdamW; no decay on vectors, a lower rate on the word embeddings and above the aligned layer.
+
+    Each group's `share` is its part of the learning rate.
+    """
     words = [learner.encoder.embeddings.word_embeddings.weight]
-    rest = [value for value in learner.parameters() if value is not words[0]]
-    groups = [
-        {"params": words, "weight_decay": 0.0, "share": 0.5},
-        {"params": [value for value in rest if value.ndim > 1], "weight_decay": 0.01, "share": 1.0},
-        {"params": [value for value in rest if value.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
-    ]
+    upper = [*learner.encoder.encoder.layer[ALIGNED_LAYER:].parameters()]
+    apart = {id(value) for value in [*words, *upper]}
+    rest = [value for value in learner.parameters() if id(value) not in apart]
+    groups = [{"params": words, "weight_decay": 0.0, "share": WORDS_RATE}]
+    for values, share in ((rest, 1.0), (upper, UPPER_RATE)):
+        for decay, matrices in ((0.01, True), (0.0, False)):
+            chosen = [value for value in values if (value.ndim > 1) is matrices]
+            groups.append({"params": chosen, "weight_decay": decay, "share": share})
     return torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98), eps=1e-8)
 
 

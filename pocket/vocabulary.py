@@ -140,7 +140,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--work", type=click.Path(path_type=Path), required=True)
-@click.option("--pieces", default=26_000, show_default=True)
+@click.option("--pieces", default=29_500, show_default=True)
 @click.option("--lines", default=400_000, show_default=True)
 @click.option("--power", default=0.5, show_default=True)
 @click.option("--threads", default=2, show_default=True)

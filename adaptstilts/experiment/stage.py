@@ -21,14 +21,22 @@ class Located:
     @property
     def name(self) -> str:
         """What the data are: the table's own name, or that of the bundled stand-in."""
-        if self.source.name == "pocket":
-            return f"pocket/{self.table.pocket}"
-        return self.table.name
+        return "/".join(self._parts)
 
     @property
     def dataset(self) -> str:
-        """The name without the split or language: `tatoeba`, `pocket/bitext`."""
-        return self.name.rpartition("/")[0]
+        """The name without languages and split: `tatoeba`, `pocket/bitext`."""
+        return "/".join(self._parts[: 2 if self._is_stand_in else 1])
+
+    @property
+    def _is_stand_in(self) -> bool:
+        return self.source.name == "pocket"
+
+    @property
+    def _parts(self) -> list[str]:
+        """The parts of the name; for a stand-in the first says so."""
+        name = f"pocket/{self.table.pocket}" if self._is_stand_in else self.table.name
+        return name.split("/")
 
 
 @dataclass(frozen=True)

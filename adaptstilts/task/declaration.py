@@ -29,11 +29,13 @@ class Table:
     """Rows with named columns, and every place where they can be found.
 
     Attributes:
-        name: Name in records and messages, such as `sst2/train` or `tatoeba/de-en`.
+        name: Name in records and messages, such as `sst2/train` or `tatoeba/de-en`; its first part
+            is the dataset.
         columns: The columns that are read.
         mirror: Path under a mirror's root, without `.jsonl.gz`.
         hub: Address on the hub; None if it is not there.
-        pocket: Name of the bundled stand-in, other and smaller data; None if there is none.
+        pocket: Name of the bundled stand-in, other and smaller data, such as `sentiment/en/train`;
+            its first part is the dataset. None if there is none.
     """
 
     name: str

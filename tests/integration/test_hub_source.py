@@ -209,7 +209,7 @@ def online(home: Path) -> Readings:
         tatoeba("fra"),
         tatoeba("xyz"),
         asked("no split", split="test"),
-        asked("no repository", repo="stanfordnlp/sst3", pocket="sentiment/train"),
+        asked("no repository", repo="stanfordnlp/sst3", pocket="sentiment/en/train"),
         asked("no commit", revision=OTHER_COMMIT),
         asked("no column", columns=("sentense", "label")),
     ]
@@ -322,7 +322,7 @@ def test_offline_reads_from_the_cache_and_nothing_else(
 
 
 def test_a_hub_that_is_down(url: str, tmp_path: Path) -> None:
-    answers, _ = read([asked("train", pocket="sentiment/train")], url, tmp_path)
+    answers, _ = read([asked("train", pocket="sentiment/en/train")], url, tmp_path)
     assert answers["train"]["error"] == "HubError"
     message = answers["train"]["message"]
     assert url in message

@@ -15,12 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from adaptstilts.adapter.store import read_provenance
+from adaptstilts.data.pocket import BUNDLED
 from adaptstilts.experiment import execute as execution
 from adaptstilts.experiment.execute import execute
 from adaptstilts.experiment.plan import Plan, plan
 from adaptstilts.experiment.store import CACHE_VARIABLE
 from adaptstilts.record import run as record_run
 from adaptstilts.record.scores import read_effects, read_items, read_scores
+from pocket.evaluate import read_rows
+from pocket.zero_shot import evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "recipes" / "smoke" / "sst2_tatoeba.yaml"
@@ -75,7 +78,10 @@ def test_the_record_says_what_was_run_and_on_what(undisturbed: Path) -> None:
     assert record.base.fingerprint.startswith("weights:")
     assert record.base.kept_pieces < record.base.pieces
     assert {row.source for row in record.data} == {"pocket"}
-    assert {row.table for row in record.data} >= {"pocket/sentiment/train", "pocket/bitext/de-en"}
+    assert {row.table for row in record.data} >= {
+        "pocket/sentiment/en/train",
+        "pocket/bitext/de-en",
+    }
     assert all(len(row.sha256) == 64 and row.n > 0 for row in record.data)
     assert record.seeds == {"sst2": 1}
     assert any("CPU threads" in notice for notice in record.notices)
@@ -229,3 +235,14 @@ def test_a_run_that_is_killed_and_started_again_ends_as_if_it_never_was(
         assert ours.read_bytes() == theirs.read_bytes()
     left = [path.name for path in (cache / "stages").rglob("*.partial")]
     assert left == []
+
+
+def test_the_zero_shot_scores_are_those_of_the_run(undisturbed: Path) -> None:
+    rows = read_rows(BUNDLED / "sentiment" / "en" / "validation.jsonl")
+    whole = ([row["sentence"] for row in rows], [int(row["label"]) for row in rows])
+    scores = evaluate(undisturbed / "adapters" / "sst2", {"sentiment": {"en": whole}})
+    adapter = record_run.read(undisturbed / "record.json").adapters["sst2"]
+    assert scores["sentiment"]["en"]["n"] == adapter.test_n == len(rows)
+    assert scores["sentiment"]["en"]["accuracy"] == pytest.approx(
+        100 * adapter.test_accuracy, abs=0.05
+    )

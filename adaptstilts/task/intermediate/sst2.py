@@ -16,7 +16,7 @@ def _table(split: str) -> Table:
         columns=_COLUMNS,
         mirror=f"sst2/{split}",
         hub=HubAddress("stanfordnlp/sst2", _REVISION, None, split),
-        pocket=f"sentiment/{split}",
+        pocket=f"sentiment/en/{split}",
     )
 
 

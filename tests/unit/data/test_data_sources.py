@@ -24,7 +24,7 @@ TABLE = Table(
     columns=("sentence", "label"),
     mirror="films/train",
     hub=HubAddress("someone/Films", COMMIT, None, "train"),
-    pocket="sentiment/train",
+    pocket="sentiment/en/train",
 )
 NOWHERE = Table("films/test", ("sentence",), "films/test", None, None)
 
@@ -85,14 +85,14 @@ def test_a_wrong_column_is_named(small: Path) -> None:
 
 
 def test_pocket_says_that_it_is_a_stand_in(tmp_path: Path) -> None:
-    path = put(tmp_path, "sentiment/train.jsonl", COLUMNS)
+    path = put(tmp_path, "sentiment/en/train.jsonl", COLUMNS)
     pocket = Pocket(tmp_path)
     assert pocket.has(TABLE)
     rows = pocket.read(TABLE)
     assert rows.columns["label"] == [1, 0]
-    assert rows.provenance.table == "pocket/sentiment/train"
+    assert rows.provenance.table == "pocket/sentiment/en/train"
     assert rows.provenance.source == "pocket"
-    assert rows.provenance.location == "adaptstilts/data/pocket/sentiment/train.jsonl"
+    assert rows.provenance.location == "adaptstilts/data/pocket/sentiment/en/train.jsonl"
     assert rows.provenance.sha256 == pocket.identity(TABLE) == sha256(path)
     assert pocket.count(TABLE) == 2
 

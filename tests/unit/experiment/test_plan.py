@@ -86,9 +86,12 @@ def test_without_a_mirror_the_stand_ins_are_used_and_called_by_their_own_name() 
     scores = [stage for stage in planned.stages if isinstance(stage, Score)]
     assert {stage.benchmark for stage in scores} == {"pocket/bitext"}
     (training,) = (stage for stage in planned.stages if isinstance(stage, Train))
+    assert training.test.name == "pocket/sentiment/en/validation"
     assert training.test.dataset == "pocket/sentiment"
     assert any("stand-in" in notice for notice in planned.notices)
-    assert any("10 of the 20 languages" in notice for notice in planned.notices)
+    assert not any("languages of" in notice for notice in planned.notices)
+    wider = plan(HEADLINE, profile="pocket", overrides=["measure.0.tatoeba.languages=xtreme36"])
+    assert any("19 of the 36 languages of xtreme36" in notice for notice in wider.notices)
 
 
 def test_a_mirror_with_some_languages_is_never_filled_up_with_stand_ins(tmp_path: Path) -> None:

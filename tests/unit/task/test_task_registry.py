@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from adaptstilts.data.pocket import Pocket
 from adaptstilts.task import registry
 from adaptstilts.task.declaration import Table
 from adaptstilts.task.intermediate.sst2 import SST2
@@ -44,11 +45,17 @@ def test_tables_have_names_of_their_own_and_pinned_revisions() -> None:
             int(table.hub.revision, 16)
 
 
+def test_every_declared_stand_in_is_bundled() -> None:
+    declared = [table for table in all_tables() if table.pocket]
+    assert [table.name for table in declared if not Pocket().has(table)] == []
+
+
 def test_sst2() -> None:
     assert SST2.train.columns == ("sentence", "label") == (*SST2.text_columns, SST2.label_column)
     assert SST2.labels == ("negative", "positive")
     assert SST2.test.mirror == "sst2/validation"
     assert SST2.train.mirror == "sst2/train"
+    assert SST2.train.pocket == "sentiment/en/train"
     assert SST2.test.hub
     assert SST2.test.hub.split == "validation"
     assert SST2.dev_rows > 0
