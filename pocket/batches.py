@@ -16,14 +16,19 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from adaptstilts.record.files import replacing
+
 PAD, BLOCK = 1, 32
 """The padding id, and how many batches are drawn, sorted by length and shuffled at once."""
+
+LONGEST = 64
+"""Most ids of a text."""
 
 OWN_WEIGHT = 0.35
 """How often a foreign text that is its own anchor is drawn, against once for a translation."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tokens:
     """The examples as ids, end to end.
 
@@ -32,6 +37,7 @@ class Tokens:
         starts: Where each example starts in them.
         lengths: Each example's number of ids.
         anchors: Each example's anchor.
+        is_own: Whether the example is the anchor's own text.
         languages: Each example's language, as an index into `names`.
         names: The languages' codes.
         origins: Each example's source, as an index into `sources`.
@@ -42,6 +48,7 @@ class Tokens:
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
     anchors: NDArray[np.int64]
+    is_own: NDArray[np.bool_]
     languages: NDArray[np.int64]
     names: list[str]
     origins: NDArray[np.int64]
@@ -59,11 +66,14 @@ def leave_out(tokens: Tokens, sources: Collection[str]) -> Tokens:
         raise ValueError(f"no example is from {sorted(unknown)}, only from {tokens.sources}")
     dropped = [tokens.sources.index(source) for source in sources]
     kept = ~np.isin(tokens.origins, dropped)
+    lengths = tokens.lengths[kept]
     return replace(
         tokens,
-        starts=tokens.starts[kept],
-        lengths=tokens.lengths[kept],
+        ids=tokens.ids[np.repeat(kept, tokens.lengths)],
+        starts=np.cumsum(lengths) - lengths,
+        lengths=lengths,
         anchors=tokens.anchors[kept],
+        is_own=tokens.is_own[kept],
         languages=tokens.languages[kept],
         origins=tokens.origins[kept],
     )
@@ -76,12 +86,12 @@ def _numbered(values: list[str]) -> tuple[NDArray[np.int64], list[str]]:
     return np.array([number[value] for value in values], dtype=np.int64), names
 
 
-def tokenize(work: Path, longest: int) -> Tokens:
+def tokenize(work: Path) -> Tokens:
     """Tokenizes WORK/examples.tsv, or reads what an earlier call left in WORK/tokens.npz."""
     path = work / "tokens.npz"
     if not path.exists():
         tokenizer = Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json"))
-        tokenizer.enable_truncation(longest)
+        tokenizer.enable_truncation(LONGEST)
         lines = (work / "examples.tsv").read_text(encoding="utf-8").split("\n")[:-1]
         rows = [line.split("\t", 3) for line in lines]
         ids: list[NDArray[np.int32]] = []
@@ -92,26 +102,31 @@ def tokenize(work: Path, longest: int) -> Tokens:
         lengths = np.array([len(one) for one in ids], dtype=np.int64)
         languages, names = _numbered([row[0] for row in rows])
         origins, sources = _numbered([row[1] for row in rows])
-        partial = path.with_suffix(".partial.npz")
-        np.savez(
-            partial,
-            ids=np.concatenate(ids),
-            starts=np.cumsum(lengths) - lengths,
-            lengths=lengths,
-            anchors=np.array([int(row[2]) for row in rows]),
-            languages=languages,
-            names=np.array(names),
-            origins=origins,
-            sources=np.array(sources),
-        )
-        partial.replace(path)
+        anchors = np.array([int(row[2]) for row in rows])
+        is_own = np.zeros(len(rows), dtype=bool)
+        is_own[np.unique(anchors, return_index=True)[1]] = True  # its own text comes first
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez(
+                file,
+                ids=np.concatenate(ids),
+                starts=np.cumsum(lengths) - lengths,
+                lengths=lengths,
+                anchors=anchors,
+                is_own=is_own,
+                languages=languages,
+                names=np.array(names),
+                origins=origins,
+                sources=np.array(sources),
+            )
     with np.load(path) as data:
         stored: dict[str, Any] = {name: data[name] for name in data.files}
     stored |= {name: stored[name].tolist() for name in ("names", "sources")}
     return Tokens(**stored)
 
 
-def odds(tokens: Tokens, power: float = 0.6, english: float = 0.15) -> NDArray[np.float64]:
+def sampling_probabilities(
+    tokens: Tokens, power: float = 0.6, english: float = 0.15
+) -> NDArray[np.float64]:
     """Each example's probability in a draw.
 
     A language's share is its examples' weight to a power; English has a share set apart. Within
@@ -125,11 +140,10 @@ def odds(tokens: Tokens, power: float = 0.6, english: float = 0.15) -> NDArray[n
     Returns:
         Probabilities [examples].
     """
-    _, first = np.unique(tokens.anchors, return_index=True)
-    weights = np.ones(len(tokens.anchors))
-    weights[first] = OWN_WEIGHT  # an anchor's own text comes before its translations
+    is_english = np.zeros(len(tokens.anchors), dtype=bool)
     if "en" in tokens.names:
-        weights[tokens.languages == tokens.names.index("en")] = 1.0
+        is_english = tokens.languages == tokens.names.index("en")
+    weights = np.where(tokens.is_own & ~is_english, OWN_WEIGHT, 1.0)
     sizes = np.bincount(tokens.languages, weights, minlength=len(tokens.names))
     shares = sizes**power
     if "en" in tokens.names and len(tokens.names) > 1:
@@ -145,7 +159,7 @@ def odds(tokens: Tokens, power: float = 0.6, english: float = 0.15) -> NDArray[n
 def draw(
     cumulative: NDArray[np.float64], count: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Draws examples, with replacement, by the running sum of their odds."""
+    """Draws examples, with replacement, by the running sum of their probabilities."""
     found = np.searchsorted(cumulative, rng.random(count) * cumulative[-1])
     return np.asarray(found, dtype=np.int64)
 
@@ -157,7 +171,7 @@ def draw_block(
 
     Args:
         tokens: The examples.
-        cumulative: The running sum of the examples' odds.
+        cumulative: The running sum of the examples' probabilities.
         budget: Most ids in a batch, padding counted.
         seed: The run's seed.
         block: The block's number.
@@ -182,7 +196,7 @@ def stream(
     tokens: Tokens, budget: int, seed: int, place: tuple[int, int]
 ) -> Iterator[tuple[tuple[int, int], NDArray[np.int64]]]:
     """Yields batches for ever from a place (block, batch), each with the place that follows it."""
-    cumulative = np.cumsum(odds(tokens))
+    cumulative = np.cumsum(sampling_probabilities(tokens))
     block, skip = place
     while True:
         batches = draw_block(tokens, cumulative, budget, seed, block)
@@ -194,7 +208,8 @@ def stream(
 def padded(tokens: Tokens, batch: NDArray[np.int64]) -> torch.Tensor:
     """The ids of a batch [batch, length], padded on the right."""
     lengths = tokens.lengths[batch]
-    ids = np.full((len(batch), int(lengths.max())), PAD, dtype=np.int64)
-    for row, (index, length) in enumerate(zip(batch, lengths, strict=True)):
-        ids[row, :length] = tokens.of(index)
+    places = np.arange(int(lengths.max()))
+    is_text = places < lengths[:, None]
+    ids = np.full(is_text.shape, PAD, dtype=np.int64)
+    ids[is_text] = tokens.ids[(tokens.starts[batch][:, None] + places)[is_text]]
     return torch.from_numpy(ids)

@@ -21,8 +21,6 @@ import click
 
 from adaptstilts.data.pocket import BUNDLED
 from adaptstilts.task.languages import LANGUAGE_SETS, LANGUAGES
-from pocket.corpus import read_monolingual, read_parallel
-from pocket.pairs import SENTENCE_END
 
 Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]
@@ -358,28 +356,26 @@ def read_mirror(mirror: Path) -> Iterator[tuple[str, str]]:
                     yield from ((f"{folder}/{path.name}", row[c]) for c in columns if c in row)
 
 
-def read_learned(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yields (source, text) of what the pocket encoder learned from: lines and their sentences."""
-    for code in ("en", *LANGUAGE_SETS["pocket"]):
-        pairs = read_parallel(folder, code)
-        sides = ((source, side) for source, *pair in pairs for side in pair)
-        for source, line in itertools.chain(read_monolingual(folder, code), sides):
-            yield source, line
-            yield from ((source, part) for part in SENTENCE_END.split(line))
+def read_examples(path: Path) -> Iterator[tuple[str, str]]:
+    """Yields (source, text) of all that the pocket encoder was trained on: WORK/examples.tsv."""
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for line in file:
+            _, source, _, text = line.rstrip("\n").split("\t", 3)
+            yield source, text
 
 
 @click.command()
 @click.option("--mirror", type=click.Path(path_type=Path, exists=True), help="A data mirror.")
-@click.option("--text", type=click.Path(path_type=Path, exists=True), help="The pretraining text.")
-def main(mirror: Path | None, text: Path | None) -> None:
-    """Checks the bundled pocket data, also against a mirror and the pretraining text, if named."""
+@click.option("--examples", type=click.Path(path_type=Path, exists=True), help="WORK/examples.tsv.")
+def main(mirror: Path | None, examples: Path | None) -> None:
+    """Checks the bundled pocket data, also against a mirror and the encoder's texts, if named."""
     tables = read_tables(BUNDLED)
     checks = CHECKS[:2] if check_columns(tables) else CHECKS  # the others need the columns
     problems = [problem for check in checks for problem in check(tables)]
     if mirror is not None:
         problems += check_unknown(tables, read_mirror(mirror))
-    if text is not None:
-        problems += check_unknown(tables, read_learned(text))
+    if examples is not None:
+        problems += check_unknown(tables, read_examples(examples))
     for problem in problems:
         click.echo(problem)
     click.echo(f"{sum(map(len, tables.values()))} rows, {len(problems)} problems", err=True)

@@ -32,8 +32,9 @@ SOURCES: dict[str, str] = {
 """Source → what it is and its licence."""
 
 HELD_OUT = "ntrex"
-"""A source that nothing learns from: the same 1,997 news sentences in every language (NTREX-128,
-CC BY-SA 4.0). The layer is chosen and the masked LM is scored on it."""
+"""A source that no step learns from: about 1,990 news sentences in each language, translated from
+the same English ones (NTREX-128, CC BY-SA 4.0). On it the layer is chosen and the masked LM scored.
+"""
 
 
 def read_lines(path: Path) -> Iterator[str]:

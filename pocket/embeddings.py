@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from pocket.batches import Tokens, draw, leave_out, odds, tokenize
-from pocket.training import COSINE_WEIGHT, match
+from pocket.batches import Tokens, draw, leave_out, sampling_probabilities, tokenize
+from pocket.teacher import save_array
+from pocket.training import COSINE_WEIGHT, alignment_losses
 
 SPECIALS = 4
 
@@ -53,7 +54,7 @@ def fit(
     rng = np.random.default_rng(seed)
     weight = torch.nn.Parameter(0.5 * pieces.clone())
     optimizer = torch.optim.Adam([weight], lr=5e-3, betas=(0.9, 0.99))
-    cumulative = np.cumsum(odds(tokens))
+    cumulative = np.cumsum(sampling_probabilities(tokens))
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = 5e-3 * (1 - step / steps)
@@ -62,7 +63,9 @@ def fit(
         sums = functional.embedding_bag(ids, weight, starts, mode="sum")
         which = torch.from_numpy(tokens.anchors[batch])
         nothing = torch.empty(0, dtype=torch.long)
-        contrastive, cosine = match(functional.normalize(sums, dim=1), which, anchors, nothing)
+        contrastive, cosine = alignment_losses(
+            functional.normalize(sums, dim=1), which, anchors, nothing
+        )
         optimizer.zero_grad()
         torch.autograd.backward(contrastive + COSINE_WEIGHT * cosine)
         optimizer.step()
@@ -87,22 +90,19 @@ def fit(
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--steps", default=1000, show_default=True)
-@click.option("--longest", default=64, show_default=True, help="Most ids of a text.")
 @click.option("--without", multiple=True, help="A source to leave out (repeatable).")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=1, show_default=True)
-def main(
-    work: Path, steps: int, longest: int, without: tuple[str, ...], threads: int, seed: int
-) -> None:
+def main(work: Path, steps: int, without: tuple[str, ...], threads: int, seed: int) -> None:
     """Writes WORK/embeddings.npy."""
     if (work / "embeddings.npy").exists():
         click.echo("embeddings: there already")
         return
     torch.set_num_threads(threads)
-    tokens = leave_out(tokenize(work, longest), without)
+    tokens = leave_out(tokenize(work), without)
     anchors = torch.from_numpy(np.load(work / "anchors.npy"))
     pieces = torch.from_numpy(np.load(work / "pieces.npy"))
-    np.save(work / "embeddings.npy", fit(tokens, anchors, pieces, steps, seed=seed).numpy())
+    save_array(work / "embeddings.npy", fit(tokens, anchors, pieces, steps, seed=seed).numpy())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +22,27 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 from transformers import XLMRobertaModel
 
+from adaptstilts.metric.bootstrap import cluster_ids, macro_interval
+from adaptstilts.record.files import write_text
+from pocket import teacher
 from pocket.corpus import HELD_OUT, LANGUAGES, read_held_out
-from pocket.export import encoder_of, exported_encoder, exported_head, head_of
-from pocket.training import PAD, LanguageModelHead, corrupt, mean_pooled
+from pocket.export import exported, unpacked
+from pocket.training import FIRST_PIECE, MASK_SHARE, PAD, LanguageModelHead, mean_pooled
 
 MACRO15 = tuple(LANGUAGES)[:15]
-"""The languages of the headline; the five that follow them have no teacher of their own."""
+"""The languages of the headline; all but Indonesian are the teacher's too."""
 
 LONGEST = 128
+LONGEST_HELD_OUT = 48
+"""Most ids of a text; news sentences are cut to what nearly all of the training text kept to."""
+
 TEXTS_PER_BATCH = 128
 
 Bitext = tuple[list[str], list[str]]
 """Foreign sentences, and their English translations in the same order."""
+
+Encode = Callable[[Sequence[str]], torch.Tensor]
+"""Texts → unit vectors of all layers [layers, texts, width]."""
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -47,9 +58,11 @@ def read_bitext(path: Path) -> Bitext:
     return [row["source_sentence"] for row in rows], [row["target_sentence"] for row in rows]
 
 
-def batches(tokenizer: Tokenizer, texts: Sequence[str]) -> list[tuple[list[int], torch.Tensor]]:
+def batches(
+    tokenizer: Tokenizer, texts: Sequence[str], longest: int
+) -> list[tuple[list[int], torch.Tensor]]:
     """Batches of like length: the texts' places, and their padded ids [batch, length]."""
-    tokenizer.enable_truncation(LONGEST)
+    tokenizer.enable_truncation(longest)
     ids = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     found = []
@@ -62,11 +75,13 @@ def batches(tokenizer: Tokenizer, texts: Sequence[str]) -> list[tuple[list[int],
 
 
 @torch.inference_mode()
-def encode(encoder: XLMRobertaModel, tokenizer: Tokenizer, texts: Sequence[str]) -> torch.Tensor:
+def encode(
+    encoder: XLMRobertaModel, tokenizer: Tokenizer, texts: Sequence[str], longest: int = LONGEST
+) -> torch.Tensor:
     """Mean-pooled, L2-normalised vectors of all layers [layers + 1, texts, hidden]."""
     config = encoder.config
     result = torch.zeros(config.num_hidden_layers + 1, len(texts), config.hidden_size)
-    for places, padded in batches(tokenizer, texts):
+    for places, padded in batches(tokenizer, texts, longest):
         mask = padded.ne(PAD)
         output = encoder(padded, attention_mask=mask.long(), output_hidden_states=True)
         for layer, hidden in enumerate(output.hidden_states):
@@ -74,43 +89,57 @@ def encode(encoder: XLMRobertaModel, tokenizer: Tokenizer, texts: Sequence[str])
     return result
 
 
-def accuracies(foreign: torch.Tensor, english: torch.Tensor) -> NDArray[np.float64]:
-    """Share of right nearest neighbours, in per cent [layers, 2]: from foreign, from English."""
+def teacher_encode(texts: Sequence[str]) -> torch.Tensor:
+    """The teacher's own vectors, as one layer [1, texts, 512]."""
+    return functional.normalize(torch.from_numpy(teacher.encode(list(texts))), dim=1)[None]
+
+
+def hits(foreign: torch.Tensor, english: torch.Tensor) -> NDArray[np.float64]:
+    """Which nearest neighbours are right [layers, 2, texts]: from foreign, and from English."""
     truth = torch.arange(foreign.shape[1])
-    scores = []
+    found = []
     for here, there in zip(foreign, english, strict=True):
         similar = here @ there.T
-        scores.append(
-            [(similar.argmax(axis) == truth).double().mean().item() * 100 for axis in (1, 0)]
-        )
-    return np.array(scores)
+        found.append(torch.stack([similar.argmax(axis) == truth for axis in (1, 0)]))
+    return torch.stack(found).double().numpy()
 
 
-def retrieval(
-    encoder: XLMRobertaModel, tokenizer: Tokenizer, bitexts: Mapping[str, Bitext]
-) -> dict[str, Any]:
+def retrieval(encode: Encode, bitexts: Mapping[str, Bitext]) -> dict[str, Any]:
     """Scores translation retrieval by cosine, in both directions.
 
+    Args:
+        encode: The encoder under test.
+        bitexts: Language → its bitext.
+
     Returns:
-        Per language: n, and for each layer the accuracy from foreign, from English and their mean;
-        `macro20` and `macro15`: the means over languages, for each layer.
+        Per language: n, and for each layer the accuracy from foreign, from English and their mean.
+        `macro20` and `macro15`: the means over languages, for each layer; `macro15_low` and
+        `macro15_high`: the 95 % interval, resampled by English sentence.
     """
-    found: dict[str, Any] = {}
+    right: dict[str, NDArray[np.float64]] = {}
     for language, (foreign, english) in bitexts.items():
-        both = encode(encoder, tokenizer, foreign + english)
-        scores = accuracies(both[:, : len(foreign)], both[:, len(foreign) :])
-        found[language] = {
-            "n": len(foreign),
-            "from_foreign": scores[:, 0].round(2).tolist(),
-            "from_english": scores[:, 1].round(2).tolist(),
-            "mean": scores.mean(1).round(2).tolist(),
-        }
+        vectors = encode(foreign + english)
+        right[language] = hits(vectors[:, : len(foreign)], vectors[:, len(foreign) :])
     result: dict[str, Any] = {"metric": "accuracy, %", "layers": "hidden_states[0] first"}
+    means = {language: 100 * found.mean((1, 2)) for language, found in right.items()}
     for name, group in (("macro20", tuple(LANGUAGES)), ("macro15", MACRO15)):
-        if set(group) <= set(found):
-            means = np.array([found[language]["mean"] for language in group])
-            result[name] = means.mean(0).round(2).tolist()
-    return {**result, "languages": found}
+        if set(group) <= set(means):
+            result[name] = np.mean([means[code] for code in group], 0).round(2).tolist()
+    if set(MACRO15) <= set(right):
+        clusters = cluster_ids([bitexts[code][1] for code in MACRO15])
+        interval = macro_interval([right[code].mean(1).T for code in MACRO15], clusters)
+        result["macro15_low"] = (100 * interval.low).round(2).tolist()
+        result["macro15_high"] = (100 * interval.high).round(2).tolist()
+    result["languages"] = {
+        language: {
+            "n": found.shape[2],
+            "from_foreign": (100 * found[:, 0].mean(1)).round(2).tolist(),
+            "from_english": (100 * found[:, 1].mean(1)).round(2).tolist(),
+            "mean": means[language].round(2).tolist(),
+        }
+        for language, found in right.items()
+    }
+    return result
 
 
 @torch.inference_mode()
@@ -121,32 +150,34 @@ def perplexity(
     texts: Sequence[str],
     seed: int = 1,
 ) -> dict[str, float]:
-    """The masked LM's pseudo-perplexity: exp of the mean cross-entropy of corrupted tokens.
+    """Exp of the masked LM's mean cross-entropy, with a fifth of the tokens masked.
 
-    A fifth of the tokens is chosen as in training (80 % masked, 10 % replaced, 10 % kept).
+    It depends on how a language falls into pieces, so it compares encoders, not languages.
 
     Returns:
-        `n`: tokens told; `perplexity`: of the model; `unigram`: of these tokens' own frequencies in
-        the texts, what a model without context could reach at best.
+        `n`: tokens predicted. `perplexity`: the model's. `unigram`: that of the pieces' frequencies
+        in these very texts, which no model without context can beat.
     """
     generator = torch.Generator().manual_seed(seed)
     words = encoder.embeddings.word_embeddings.weight
-    total, told = 0.0, []
-    counts = torch.zeros(len(words))
-    for _, padded in batches(tokenizer, texts):
-        corrupted, chosen = corrupt(padded, len(padded), len(words), generator)
-        mask = padded.ne(PAD).long()
-        hidden = encoder(corrupted, attention_mask=mask).last_hidden_state[chosen]
+    counts = torch.zeros(len(words), dtype=torch.double)
+    total, truths = 0.0, []
+    for _, padded in batches(tokenizer, texts, LONGEST_HELD_OUT):
+        is_piece = padded.ge(FIRST_PIECE)
+        chosen = is_piece & (torch.rand(padded.shape, generator=generator) < MASK_SHARE)
+        masked = padded.masked_fill(chosen, len(words) - 1)
+        hidden = encoder(masked, attention_mask=padded.ne(PAD).long()).last_hidden_state
         truth = padded[chosen]
-        total += functional.cross_entropy(head(hidden, words), truth, reduction="sum").item()
-        told.append(truth)
-        counts += torch.bincount(padded[padded > PAD], minlength=len(words))
-    truth = torch.cat(told)
-    surprise = -(counts / counts.sum()).log()[truth].mean().item()
+        scores = head(hidden[chosen], words)
+        total += functional.cross_entropy(scores, truth, reduction="sum").item()
+        truths.append(truth)
+        counts += torch.bincount(padded[is_piece], minlength=len(words))
+    truth = torch.cat(truths)
+    entropy = -(counts / counts.sum()).log()[truth].mean().item()
     return {
         "n": len(truth),
         "perplexity": round(math.exp(total / len(truth)), 1),
-        "unigram": round(math.exp(surprise), 1),
+        "unigram": round(math.exp(entropy), 1),
     }
 
 
@@ -181,67 +212,96 @@ def best_layer(scores: Mapping[str, Any]) -> int:
     return int(np.argmax(scores["macro20"]))
 
 
+@dataclass(frozen=True)
+class Texts:
+    """Language → bitext, of each kind; empty where it was not asked for."""
+
+    held_out: dict[str, Bitext]
+    pocket: dict[str, Bitext]
+    tatoeba: dict[str, Bitext]
+
+
+def retrieval_of(encode: Encode, held_out: Encode, texts: Texts) -> dict[str, Any]:
+    """Retrieval on every bitext that is given; `layer` is the best on held-out text."""
+    result: dict[str, Any] = {}
+    if texts.held_out:
+        scores = retrieval(held_out, texts.held_out)
+        result["held_out"] = {"bitext": HELD_OUT, "layer": best_layer(scores), **scores}
+    if texts.pocket:
+        result["pocket_bitext"] = retrieval(encode, texts.pocket)
+    if texts.tatoeba:
+        result["tatoeba"] = retrieval(encode, texts.tatoeba)
+    return result
+
+
+def read_texts(held_out: Path | None, bitext: Path | None, mirror: Path | None) -> Texts:
+    """Reads what is scored: pretraining text, the bundled bitext, a mirror's Tatoeba."""
+    return Texts(
+        {} if held_out is None else {code: read_held_out(held_out, code) for code in LANGUAGES},
+        {}
+        if bitext is None
+        else {code: read_bitext(bitext / f"{code}-en.jsonl") for code in LANGUAGES},
+        {}
+        if mirror is None
+        else {
+            code: read_bitext(mirror / "tatoeba" / f"tatoeba.{iso3}-eng.jsonl.gz")
+            for code, iso3 in LANGUAGES.items()
+        },
+    )
+
+
 @click.command()
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="A training checkpoint,")
-@click.option("--tokenizer", type=click.Path(path_type=Path), help="and its tokenizer.json.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Or an exported folder.")
-@click.option("--held-out", type=click.Path(path_type=Path), help="The pretraining text.")
-@click.option("--bitext", type=click.Path(path_type=Path), help="The product's pocket bitext.")
-@click.option("--mirror", type=click.Path(path_type=Path), help="A data mirror, for Tatoeba.")
+@click.option("--work", type=click.Path(path_type=Path, exists=True), help="A work folder,")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), help="or an exported one,")
+@click.option("--teacher", "is_teacher", is_flag=True, help="or the teacher itself.")
+@click.option("--held-out", type=click.Path(path_type=Path, exists=True), help="Pretraining text.")
+@click.option("--bitext", type=click.Path(path_type=Path, exists=True), help="The bundled bitext.")
+@click.option("--mirror", type=click.Path(path_type=Path, exists=True), help="For Tatoeba.")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--to", type=click.Path(path_type=Path), required=True, help="The JSON to write.")
 def main(
-    checkpoint: Path | None,
-    tokenizer: Path | None,
+    work: Path | None,
     folder: Path | None,
+    is_teacher: bool,
     held_out: Path | None,
     bitext: Path | None,
     mirror: Path | None,
     threads: int,
     to: Path,
 ) -> None:
-    """Scores a checkpoint, or an exported folder, on what is given."""
-    if folder is not None:
-        encoder, path = exported_encoder(folder), folder / "tokenizer.json"
-        head = exported_head(folder, encoder.config)
-    elif checkpoint is not None and tokenizer is not None:
-        encoder, path = encoder_of(checkpoint), tokenizer
-        head = head_of(checkpoint, encoder.config)
-    else:
-        raise click.UsageError("give --folder, or --checkpoint and --tokenizer")
+    """Scores an encoder on what is given."""
+    if [work, folder, is_teacher or None].count(None) != 2:
+        raise click.UsageError("give one of --work, --folder and --teacher")
     torch.set_num_threads(threads)
-    words = Tokenizer.from_file(str(path))
-    result: dict[str, Any] = {}
-    if held_out is not None:
-        pairs = {code: read_held_out(held_out, code) for code in LANGUAGES}
-        scores = retrieval(encoder, words, pairs)
-        result["held_out"] = {"bitext": HELD_OUT, "layer": best_layer(scores), **scores}
-        texts = {"en": pairs["de"][1]} | {code: foreign for code, (foreign, _) in pairs.items()}
-        result["masked_lm"] = {
-            code: perplexity(encoder, head, words, found) for code, found in texts.items()
-        }
-    if bitext is not None:
-        found = {code: read_bitext(bitext / f"{code}-en.jsonl") for code in LANGUAGES}
-        result["pocket_bitext"] = retrieval(encoder, words, found)
-        layer = best_layer(result.get("held_out", result["pocket_bitext"]))
-        english = found["de"][1]
-        pool = [(code, text) for code, (foreign, _) in found.items() for text in foreign]
-        result["neighbours"] = neighbours(encoder, words, layer, english[5:300:60], pool)
-    if mirror is not None:
-        paths = {
-            code: mirror / "tatoeba" / f"tatoeba.{iso3}-eng.jsonl.gz"
-            for code, iso3 in LANGUAGES.items()
-        }
-        result["tatoeba"] = retrieval(
-            encoder, words, {code: read_bitext(path) for code, path in paths.items()}
+    texts = read_texts(held_out, bitext, mirror)
+    found = exported(folder) if folder else unpacked(work) if work else None
+    if found is None:
+        result = retrieval_of(teacher_encode, teacher_encode, texts)
+    else:
+        encoder, head, path = found
+        tokenizer = Tokenizer.from_file(str(path))
+        result = retrieval_of(
+            partial(encode, encoder, tokenizer),
+            partial(encode, encoder, tokenizer, longest=LONGEST_HELD_OUT),
+            texts,
         )
-    to.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        if texts.held_out:
+            foreign = {code: pairs[0] for code, pairs in texts.held_out.items()}
+            result["masked_lm"] = {
+                code: perplexity(encoder, head, tokenizer, sentences)
+                for code, sentences in {"en": texts.held_out["de"][1], **foreign}.items()
+            }
+        if texts.held_out and texts.pocket:
+            pool = [(code, text) for code, pairs in texts.pocket.items() for text in pairs[0]]
+            queries = texts.pocket["de"][1][5:300:60]
+            layer = result["held_out"]["layer"]
+            result["neighbours"] = neighbours(encoder, tokenizer, layer, queries, pool)
+    write_text(to, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     for name, scores in result.items():
         if "macro20" in scores:
             click.echo(f"{name} macro20 {scores['macro20']} macro15 {scores['macro15']}")
-    if "masked_lm" in result:
-        told = {code: one["perplexity"] for code, one in result["masked_lm"].items()}
-        click.echo(f"layer chosen on {HELD_OUT}: {result['held_out']['layer']}; perplexity {told}")
+    if "held_out" in result:
+        click.echo(f"layer chosen on {HELD_OUT}: {result['held_out']['layer']}")
 
 
 if __name__ == "__main__":

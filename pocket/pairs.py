@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from adaptstilts.record.files import write_text
 from pocket.corpus import LANGUAGES, TEACHER_LANGUAGES, read_monolingual, read_parallel
 
 PAIR_CAPS: dict[str, int] = {
@@ -31,6 +32,13 @@ UNSPACED = frozenset({"ja", "zh", "th"})
 SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s*")
 CLAUSE_END = re.compile(r"[,;:()，、；：「」（）《》\s]+")
 LONGEST_SPAN = 8
+"""Most words of a span."""
+
+LONGEST = 120
+"""Most characters of a text; half of that in the dense scripts."""
+
+WANTED = 140_000
+"""About how many texts a language that the teacher reads should have."""
 
 
 @dataclass
@@ -58,24 +66,23 @@ class Examples:
 
     def write(self, work: Path) -> None:
         """Writes `anchors.tsv` and `examples.tsv`."""
-        work.mkdir(parents=True, exist_ok=True)
-        with (work / "anchors.tsv").open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{language}\t{text}\n" for language, text in self.anchors)
-        with (work / "examples.tsv").open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines("\t".join(map(str, row)) + "\n" for row in self.rows)
+        anchors = (f"{language}\t{text}\n" for language, text in self.anchors)
+        write_text(work / "anchors.tsv", "".join(anchors))
+        rows = ("\t".join(map(str, row)) + "\n" for row in self.rows)
+        write_text(work / "examples.tsv", "".join(rows))
 
 
-def usable(text: str, language: str, longest: int) -> bool:
+def usable(text: str, language: str) -> bool:
     """Whether a text is short enough, and no mere number or symbol."""
-    limit = longest // 2 if language in DENSE_SCRIPTS else longest
+    limit = LONGEST // 2 if language in DENSE_SCRIPTS else LONGEST
     return 2 <= len(text) <= limit and any(char.isalpha() for char in text) and "\t" not in text
 
 
-def take_pairs(data: Path, language: str, longest: int, seed: int) -> list[tuple[str, str, str]]:
+def take_pairs(data: Path, language: str, seed: int) -> list[tuple[str, str, str]]:
     """Draws a language's (source, English, foreign), at most the cap of each source."""
     by_source: dict[str, list[tuple[str, str, str]]] = {}
     for source, english, foreign in read_parallel(data, language):
-        if usable(english, "en", longest) and usable(foreign, language, longest):
+        if usable(english, "en") and usable(foreign, language):
             by_source.setdefault(source, []).append((source, english, foreign))
     rng = random.Random(f"{seed}:{language}:pairs")
     drawn: list[tuple[str, str, str]] = []
@@ -106,15 +113,12 @@ def span_of(text: str, language: str, rng: random.Random) -> str:
     return " ".join(words[start : start + size]).strip(' ,;:()"')
 
 
-def take_own(
-    data: Path, language: str, longest: int, want: int, seed: int
-) -> list[tuple[str, str]]:
+def take_own(data: Path, language: str, want: int, seed: int) -> list[tuple[str, str]]:
     """Draws a language's (source, text) that are their own anchors: whole texts, then spans.
 
     Args:
         data: The pretraining folder.
         language: ISO 639-1 code.
-        longest: Most characters of a text.
         want: How many to draw, where there are so many.
         seed: Decides the draw.
 
@@ -124,9 +128,7 @@ def take_own(
     rng = random.Random(f"{seed}:{language}:own")
     lines = list(read_monolingual(data, language))
     whole = [
-        (source, text)
-        for source, text in lines
-        if source in OWN_SOURCES and usable(text, language, longest)
+        (source, text) for source, text in lines if source in OWN_SOURCES and usable(text, language)
     ]
     drawn = rng.sample(whole, min(len(whole), want // 2))
     met = {text for _, text in drawn}
@@ -135,27 +137,21 @@ def take_own(
             break
         source, text = rng.choice(lines)
         span = span_of(text, language, rng)
-        if span not in met and usable(span, language, longest):
+        if span not in met and usable(span, language):
             met.add(span)
             drawn.append((source, span))
     return drawn
 
 
-def gather(
-    data: Path,
-    languages: list[str],
-    longest: int = 120,
-    own: int = 140_000,
-    seed: int = 1,
-) -> Examples:
+def gather(data: Path, languages: list[str], seed: int) -> Examples:
     """Gathers every language's examples.
+
+    A language that the teacher reads gets `WANTED` texts: those that its pairs leave missing are
+    taken from text without a translation, and at least a fifth.
 
     Args:
         data: The pretraining folder.
         languages: ISO 639-1 codes without English.
-        longest: Most characters of a text (half of that in the dense scripts).
-        own: About how many texts a language that the teacher reads should have: those that its
-            pairs leave missing are taken from text without a translation, and at least a fifth.
         seed: Decides the draw.
 
     Returns:
@@ -163,14 +159,14 @@ def gather(
     """
     examples = Examples()
     for language in languages:
-        pairs = take_pairs(data, language, longest, seed)
+        pairs = take_pairs(data, language, seed)
         for source, english, foreign in pairs:
             examples.add(language, source, foreign, english)
         if language in TEACHER_LANGUAGES:
-            want = max(own // 5, own - len(pairs))
-            for source, text in take_own(data, language, longest, want, seed):
+            want = max(WANTED // 5, WANTED - len(pairs))
+            for source, text in take_own(data, language, want, seed):
                 examples.add(language, source, text, text, spoken=language)
-    for source, text in take_own(data, "en", longest, own, seed):
+    for source, text in take_own(data, "en", WANTED, seed):
         examples.add("en", source, text, text)
     return examples
 
@@ -178,15 +174,13 @@ def gather(
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--work", type=click.Path(path_type=Path), required=True)
-@click.option("--longest", default=120, show_default=True, help="Most characters of a text.")
-@click.option("--own", default=140_000, show_default=True, help="Texts wanted for a language.")
 @click.option("--seed", default=1, show_default=True)
-def main(data: Path, work: Path, longest: int, own: int, seed: int) -> None:
+def main(data: Path, work: Path, seed: int) -> None:
     """Draws the examples and writes them to WORK/anchors.tsv and WORK/examples.tsv."""
     if (work / "examples.tsv").exists():
         click.echo("pairs: there already")
         return
-    examples = gather(data, list(LANGUAGES), longest, own, seed)
+    examples = gather(data, list(LANGUAGES), seed)
     examples.write(work)
     counts: dict[str, int] = {}
     for language, *_ in examples.rows:

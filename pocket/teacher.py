@@ -7,6 +7,7 @@ reduced by PCA to the encoder's width and L2-normalised.
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+
+from adaptstilts.record.files import replacing
 
 Vectors = NDArray[np.float32]
 CHUNK = 20_000
@@ -36,19 +39,22 @@ def encode(texts: list[str]) -> Vectors:
     return vectors
 
 
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Writes an array, whole or not at all."""
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.save(file, array)
+
+
 def _encode_part(path: Path, texts: list[str]) -> None:
     if not path.exists():
-        partial = path.with_suffix(".partial.npy")
-        np.save(partial, encode(texts).astype(np.float16))
-        partial.replace(path)
+        save_array(path, encode(texts).astype(np.float16))
 
 
 def encode_cached(texts: list[str], folder: Path, processes: int) -> Vectors:
-    """Encodes texts in parts; finished parts are kept, so that a killed run goes on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    starts = range(0, len(texts), CHUNK)
-    paths = [folder / f"{start:09d}.npy" for start in starts]
-    parts = [texts[start : start + CHUNK] for start in starts]
+    """Encodes texts in parts, named by their texts; finished parts are kept for a later call."""
+    parts = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+    digests = [hashlib.sha256("\n".join(part).encode()).hexdigest() for part in parts]
+    paths = [folder / f"{digest}.npy" for digest in digests]
     with ProcessPoolExecutor(processes) as pool:
         list(pool.map(_encode_part, paths, parts))
     return np.concatenate([np.load(path) for path in paths]).astype(np.float32)
@@ -86,11 +92,11 @@ def main(work: Path, width: int, processes: int) -> None:
     anchors = encode_cached([line.partition("\t")[2] for line in lines], work / "parts", processes)
     sample = anchors[np.random.default_rng(1).permutation(len(anchors))[:100_000]]
     mean, axes = fit_projection(sample, width)
-    np.save(work / "anchors.npy", project(anchors, mean, axes).astype(np.float16))
+    save_array(work / "anchors.npy", project(anchors, mean, axes).astype(np.float16))
     tokenizer = Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json"))
     pieces = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())]
     texts = [piece.replace("▁", " ").strip() or "." for piece in pieces]
-    np.save(work / "pieces.npy", project(encode(texts), mean, axes))
+    save_array(work / "pieces.npy", project(encode(texts), mean, axes))
     kept = float(np.square((sample - mean) @ axes).sum() / np.square(sample - mean).sum())
     click.echo(f"teacher: {len(anchors)} anchors, {len(pieces)} pieces, {kept:.1%} variance kept")
 

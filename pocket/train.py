@@ -11,12 +11,24 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from torch import Tensor
 
+from adaptstilts.record.files import replacing
 from pocket.batches import Tokens, leave_out, padded, stream, tokenize
-from pocket.training import Learner, configuration, losses, optimizer_for, rate
+from pocket.training import (
+    Losses,
+    Student,
+    configuration,
+    learning_rate_factor,
+    losses,
+    optimizer_for,
+)
 
 BANK = 8192
 """How many anchors, beside a batch's own, serve as negatives in a step."""
+
+STEPS_PER_ENTRY = 25
+SECONDS_PER_CHECKPOINT = 180.0
 
 
 @dataclass
@@ -38,51 +50,77 @@ class Progress:
     texts: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Settings:
-    """What decides a run.
+    """What decides a run; a run that is resumed must have the same.
 
     Attributes:
         steps: Steps to take; the learning rate falls over them.
-        stop: Where given, the run pauses after that step, to be resumed.
-        minutes: Where given, the run ends after them if that is sooner, and the rate falls in time.
         budget: Ids in a batch, padding counted.
         peak: The learning rate's peak.
         seed: Decides the weights' start, the draws and the masks.
-        save_every: Minutes between checkpoints.
+        without: Sources that were left out.
+        device: `cpu` or `cuda`; on a GPU the layers' matrix products are in bfloat16.
+        threads: CPU threads.
     """
 
-    steps: int = 5000
-    stop: int | None = None
-    minutes: float | None = None
+    steps: int = 4200
     budget: int = 4096
     peak: float = 1e-3
     seed: int = 1
-    save_every: float = 3.0
+    without: tuple[str, ...] = ()
+    device: str = "cpu"
+    threads: int = 2
 
 
 def save(
-    path: Path, learner: Learner, optimizer: torch.optim.Optimizer, progress: Progress
+    path: Path,
+    student: Student,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    settings: Settings,
 ) -> None:
     """Writes a checkpoint, whole or not at all."""
-    partial = path.with_suffix(".partial")
     state = {
-        "learner": learner.state_dict(),
+        "student": student.state_dict(),
         "optimizer": optimizer.state_dict(),
         "progress": asdict(progress),
-        "config": learner.encoder.config.to_dict(),
+        "settings": {**asdict(settings), "without": list(settings.without)},
+        "config": student.encoder.config.to_dict(),
     }
-    torch.save(state, partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        torch.save(state, partial)
+
+
+def resume(
+    path: Path, student: Student, optimizer: torch.optim.Optimizer, settings: Settings
+) -> Progress:
+    """Puts a checkpoint's weights into place.
+
+    Raises:
+        ValueError: It was made with other settings.
+    """
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    earlier = Settings(**{**state["settings"], "without": tuple(state["settings"]["without"])})
+    if earlier != settings:
+        raise ValueError(
+            f"{path} was made with {earlier}, not with {settings}; "
+            "go on with those, or move it away"
+        )
+    student.load_state_dict(state["student"])
+    optimizer.load_state_dict(state["optimizer"])
+    return Progress(**state["progress"])
 
 
 def train(
     work: Path,
     tokens: Tokens,
-    anchors: torch.Tensor,
-    embeddings: torch.Tensor,
+    anchors: Tensor,
+    embeddings: Tensor,
     settings: Settings,
-    **shape: int,
+    *,
+    hidden: int = 256,
+    stop: int | None = None,
 ) -> Progress:
     """Trains, from WORK/checkpoint.pt where there is one.
 
@@ -92,94 +130,117 @@ def train(
         anchors: The teacher's vectors of the anchors.
         embeddings: Where the word embeddings start.
         settings: What decides the run.
-        **shape: Passed to `configuration`.
+        hidden: The encoder's width.
+        stop: The step after which the run pauses, to be resumed; None goes on to the end.
 
     Returns:
         Where the run ended.
+
+    Raises:
+        ValueError: WORK/checkpoint.pt was made with other settings.
     """
+    device = torch.device(settings.device)
     torch.manual_seed(settings.seed)
-    learner = Learner(configuration(len(embeddings), **shape), embeddings)
+    student = Student(configuration(len(embeddings), hidden), embeddings).to(device)
     counts = np.bincount(tokens.ids, minlength=len(embeddings))
-    learner.set_frequencies(torch.from_numpy(counts))
-    optimizer = optimizer_for(learner, settings.peak)
-    progress = Progress()
-    path = work / "checkpoint.pt"
-    if path.exists():
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        learner.load_state_dict(state["learner"])
-        optimizer.load_state_dict(state["optimizer"])
-        progress = Progress(**state["progress"])
+    student.set_frequencies(torch.from_numpy(counts).to(device))
+    optimizer = optimizer_for(student, settings.peak)
+    path, log = work / "checkpoint.pt", work / "train.jsonl"
+    progress = resume(path, student, optimizer, settings) if path.exists() else Progress()
+    keep_entries(log, progress.step)
     before, begin, saved = progress.seconds, time.monotonic(), time.monotonic()
+    anchors = anchors.to(device)
     pool = torch.from_numpy(np.unique(tokens.anchors))
     place = (progress.block, progress.index)
-    learner.train()
-    with (work / "train.jsonl").open("a", encoding="utf-8") as log:
-        for following, batch in stream(tokens, settings.budget, settings.seed, place):
-            share = progress.step / settings.steps
-            if settings.minutes is not None:
-                share = max(share, progress.seconds / (60 * settings.minutes))
-            if share >= 1 or progress.step == settings.stop:
-                break
-            for group in optimizer.param_groups:
-                group["lr"] = settings.peak * group["share"] * rate(share)
-            generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + progress.step)
-            which = torch.from_numpy(tokens.anchors[batch])
-            others = pool[torch.randint(len(pool), (BANK,), generator=generator)]
-            found = losses(learner, padded(tokens, batch), which, anchors, others, generator)
-            optimizer.zero_grad()
-            torch.autograd.backward(found.total)
-            torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
-            optimizer.step()
-            progress.step += 1
-            progress.texts += len(batch)
-            progress.block, progress.index = following
-            progress.seconds = before + time.monotonic() - begin
-            if progress.step % 25 == 0:
-                entry = {
-                    "step": progress.step,
-                    "minutes": round(progress.seconds / 60, 2),
-                    "texts": progress.texts,
-                    "contrastive": round(found.contrastive, 3),
-                    "cosine": round(found.cosine, 4),
-                    "masked_lm": round(found.masked_lm, 3),
-                }
-                log.write(json.dumps(entry) + "\n")
-                log.flush()
-                click.echo(json.dumps(entry))
-            if time.monotonic() - saved > 60 * settings.save_every:
-                save(path, learner, optimizer, progress)
-                saved = time.monotonic()
-    save(path, learner, optimizer, progress)
+    recent: list[Tensor] = []
+    student.train()
+    for following, batch in stream(tokens, settings.budget, settings.seed, place):
+        if progress.step in (settings.steps, stop):
+            break
+        factor = learning_rate_factor(progress.step / settings.steps)
+        for group in optimizer.param_groups:
+            group["lr"] = settings.peak * group["share"] * factor
+        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + progress.step)
+        which = torch.from_numpy(tokens.anchors[batch]).to(device)
+        others = pool[torch.randint(len(pool), (BANK,), generator=generator)].to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            found = losses(student, padded(tokens, batch), which, anchors, others, generator)
+        optimizer.zero_grad()
+        torch.autograd.backward(found.total)
+        torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+        recent.append(parts_of(found))
+        progress.step += 1
+        progress.texts += len(batch)
+        progress.block, progress.index = following
+        progress.seconds = before + time.monotonic() - begin
+        if progress.step % STEPS_PER_ENTRY == 0:
+            write_entry(log, progress, torch.stack(recent).mean(0).tolist())
+            recent.clear()
+        if time.monotonic() - saved > SECONDS_PER_CHECKPOINT:
+            save(path, student, optimizer, progress, settings)
+            saved = time.monotonic()
+    save(path, student, optimizer, progress, settings)
     return progress
+
+
+def parts_of(found: Losses) -> Tensor:
+    """The three losses of a step [3], without their graph."""
+    return torch.stack([found.contrastive, found.cosine, found.masked_lm]).detach()
+
+
+def write_entry(log: Path, progress: Progress, means: list[float]) -> None:
+    """Appends the losses' means since the last entry to `train.jsonl`, and prints them."""
+    entry = {
+        "step": progress.step,
+        "minutes": round(progress.seconds / 60, 2),
+        "texts": progress.texts,
+        **dict(
+            zip(("contrastive", "cosine", "masked_lm"), (round(x, 4) for x in means), strict=True)
+        ),
+    }
+    with log.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+    click.echo(json.dumps(entry))
+
+
+def keep_entries(log: Path, step: int) -> None:
+    """Drops entries of steps that a resumed run takes again."""
+    if log.exists():
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if json.loads(line)["step"] <= step]
+        log.write_text("".join(kept), encoding="utf-8")
 
 
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--steps", default=5000, show_default=True)
-@click.option("--minutes", type=float, help="End after them, if that is sooner.")
-@click.option("--budget", default=4096, show_default=True, help="Ids in a batch.")
-@click.option("--peak", default=1e-3, show_default=True, help="The learning rate's peak.")
-@click.option("--longest", default=64, show_default=True, help="Most ids of a text.")
+@click.option("--steps", default=Settings.steps, show_default=True)
+@click.option("--budget", default=Settings.budget, show_default=True, help="Ids in a batch.")
+@click.option("--peak", default=Settings.peak, show_default=True, help="Peak learning rate.")
 @click.option("--without", multiple=True, help="A source to leave out (repeatable).")
-@click.option("--threads", default=2, show_default=True)
-@click.option("--seed", default=1, show_default=True)
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), help="Default: a GPU if there is one."
+)
+@click.option("--threads", default=Settings.threads, show_default=True)
+@click.option("--seed", default=Settings.seed, show_default=True)
 def main(
     work: Path,
     steps: int,
-    minutes: float | None,
     budget: int,
     peak: float,
-    longest: int,
     without: tuple[str, ...],
+    device: str | None,
     threads: int,
     seed: int,
 ) -> None:
     """Trains on WORK's examples and writes WORK/checkpoint.pt."""
     torch.set_num_threads(threads)
-    tokens = leave_out(tokenize(work, longest), without)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    click.echo(f"train: on {device}")
+    tokens = leave_out(tokenize(work), without)
     anchors = torch.from_numpy(np.load(work / "anchors.npy"))
     embeddings = torch.from_numpy(np.load(work / "embeddings.npy"))
-    settings = Settings(steps=steps, minutes=minutes, budget=budget, peak=peak, seed=seed)
+    settings = Settings(steps, budget, peak, seed, without, device, threads)
     progress = train(work, tokens, anchors, embeddings, settings)
     click.echo(f"train: {progress.step} steps, {progress.seconds / 60:.1f} minutes")
 

@@ -11,22 +11,30 @@ from transformers import XLMRobertaConfig, XLMRobertaModel
 
 PAD = 1
 FIRST_PIECE = 4
+"""The first id that is no special token."""
+
 ALIGNED_LAYER = 4
+"""The layer whose mean-pooled states are to be the anchors' vectors."""
+
 MASK_SHARE = 0.2
 MASKED_TEXTS = 1 / 3
-SCALE = 16.0
+"""How many tokens of a masked text are to be predicted, and how many texts are masked."""
+
+INVERSE_TEMPERATURE = 16.0
 COSINE_WEIGHT = 5.0
 MASKED_LM_WEIGHT = 0.5
+
 UPPER_RATE = 0.4
 WORDS_RATE = 0.5
+"""Shares of the learning rate: of the layers above the aligned one, and of the word embeddings."""
 
 
-def configuration(vocabulary: int, hidden: int = 256, layers: int = 6) -> XLMRobertaConfig:
+def configuration(vocabulary: int, hidden: int = 256) -> XLMRobertaConfig:
     """The encoder's shape: XLM-R's, made small."""
     return XLMRobertaConfig(
         vocab_size=vocabulary,
         hidden_size=hidden,
-        num_hidden_layers=layers,
+        num_hidden_layers=6,
         num_attention_heads=4,
         intermediate_size=4 * hidden,
         max_position_embeddings=130,
@@ -37,6 +45,8 @@ def configuration(vocabulary: int, hidden: int = 256, layers: int = 6) -> XLMRob
         pad_token_id=PAD,
         bos_token_id=0,
         eos_token_id=2,
+        # The mask that `aligned` makes is of the form that this one takes.
+        attn_implementation="sdpa",
     )
 
 
@@ -54,11 +64,11 @@ class LanguageModelHead(nn.Module):
 
     def forward(self, hidden: Tensor, words: Tensor) -> Tensor:
         """Logits [..., pieces] of hidden states [..., hidden], words [pieces, hidden]."""
-        told: Tensor = self.layer_norm(functional.gelu(self.dense(hidden)))
-        return told @ words.T + self.bias
+        changed: Tensor = self.layer_norm(functional.gelu(self.dense(hidden)))
+        return changed @ words.T + self.bias
 
 
-class Learner(nn.Module):
+class Student(nn.Module):
     """The encoder with XLM-R's masked-LM head (tied to the word embeddings)."""
 
     def __init__(self, config: XLMRobertaConfig, embeddings: Tensor | None = None) -> None:
@@ -73,7 +83,7 @@ class Learner(nn.Module):
         super().__init__()
         self.encoder = XLMRobertaModel(config, add_pooling_layer=False)
         self.head = LanguageModelHead(config)
-        self.flatten_top()
+        self.start_upper_layers()
         if embeddings is not None:
             with torch.no_grad():
                 self.encoder.embeddings.word_embeddings.weight.copy_(embeddings)
@@ -81,7 +91,7 @@ class Learner(nn.Module):
                 kind.copy_(0.5 * functional.normalize(torch.randn_like(kind), dim=1))
 
     @torch.no_grad()
-    def flatten_top(self) -> None:
+    def start_upper_layers(self) -> None:
         """Starts the layers above the aligned one almost at the identity.
 
         They learn from the masked LM alone, and slower than the rest: at the full rate they fall,
@@ -141,7 +151,7 @@ def corrupt(
     """Masks tokens of the first `rows` texts as BERT does: 80 % mask, 10 % random, 10 % as it was.
 
     Returns:
-        The corrupted ids, and which positions [rows, length] are to be told.
+        The corrupted ids, and which positions [rows, length] are to be predicted.
     """
     head = ids[:rows]
     chosen = torch.rand(head.shape, generator=generator) < MASK_SHARE
@@ -153,17 +163,17 @@ def corrupt(
     return torch.cat([changed, ids[rows:]]), chosen
 
 
-@dataclass
+@dataclass(frozen=True)
 class Losses:
-    """What one batch gives: the sum to minimise, and its parts for the log."""
+    """What one batch gives: the sum to minimise, and its parts."""
 
     total: Tensor
-    contrastive: float
-    cosine: float
-    masked_lm: float
+    contrastive: Tensor
+    cosine: Tensor
+    masked_lm: Tensor
 
 
-def match(
+def alignment_losses(
     pooled: Tensor,
     which: Tensor,
     anchors: Tensor,
@@ -184,14 +194,14 @@ def match(
     candidates = torch.cat([goal, anchors[others].float()])
     same = which[:, None] == torch.cat([which, others])[None, :]
     same[:, : len(which)].fill_diagonal_(False)
-    logits = pooled @ candidates.T * SCALE
-    truth = torch.arange(len(which))
+    logits = pooled @ candidates.T * INVERSE_TEMPERATURE
+    truth = torch.arange(len(which), device=which.device)
     contrastive = functional.cross_entropy(logits.masked_fill(same, -1e4), truth)
     return contrastive, (1 - (pooled * goal).sum(1)).mean()
 
 
 def losses(
-    learner: Learner,
+    student: Student,
     ids: Tensor,
     which: Tensor,
     anchors: Tensor,
@@ -205,8 +215,8 @@ def losses(
     run on a share of the texts only.
 
     Args:
-        learner: The model.
-        ids: The batch [batch, length].
+        student: The model.
+        ids: The batch [batch, length], on the CPU, where the masks are drawn.
         which: Each text's anchor.
         anchors: All anchors' vectors.
         others: Further anchors that serve as negatives.
@@ -215,39 +225,42 @@ def losses(
     Returns:
         The losses.
     """
-    words = learner.encoder.embeddings.word_embeddings.weight
+    words = student.encoder.embeddings.word_embeddings.weight
     rows = max(1, int(len(ids) * MASKED_TEXTS))
     corrupted, chosen = corrupt(ids, rows, len(words), generator)
-    hidden, wide = learner.aligned(corrupted)
-    pooled = functional.normalize(mean_pooled(hidden, ids.ne(PAD)), dim=1)
-    contrastive, cosine = match(pooled, which, anchors, others)
-    told = learner.top(hidden[:rows], wide[:rows])[chosen]
-    if len(told):
-        masked = functional.cross_entropy(learner.head(told, words), ids[:rows][chosen])
+    ids, corrupted, chosen = (value.to(words.device) for value in (ids, corrupted, chosen))
+    hidden, wide = student.aligned(corrupted)
+    pooled = functional.normalize(mean_pooled(hidden.float(), ids.ne(PAD)), dim=1)
+    with torch.autocast(words.device.type, enabled=False):
+        contrastive, cosine = alignment_losses(pooled, which, anchors, others)
+    predicted = student.top(hidden[:rows], wide[:rows])[chosen]
+    if len(predicted):
+        masked = functional.cross_entropy(student.head(predicted, words), ids[:rows][chosen])
     else:
         masked = hidden.sum() * 0.0
     total = contrastive + COSINE_WEIGHT * cosine + MASKED_LM_WEIGHT * masked
-    return Losses(total, contrastive.item(), cosine.item(), masked.item())
+    return Losses(total, contrastive, cosine, masked)
 
 
-def optimizer_for(learner: Learner, peak: float) -> torch.optim.AdamW:
+def optimizer_for(student: Student, peak: float) -> torch.optim.AdamW:
     """AdamW; no decay on vectors, a lower rate on the word embeddings and above the aligned layer.
 
     Each group's `share` is its part of the learning rate.
     """
-    words = [learner.encoder.embeddings.word_embeddings.weight]
-    upper = [*learner.encoder.encoder.layer[ALIGNED_LAYER:].parameters()]
+    words = [student.encoder.embeddings.word_embeddings.weight]
+    upper = [*student.encoder.encoder.layer[ALIGNED_LAYER:].parameters()]
     apart = {id(value) for value in [*words, *upper]}
-    rest = [value for value in learner.parameters() if id(value) not in apart]
+    rest = [value for value in student.parameters() if id(value) not in apart]
     groups = [{"params": words, "weight_decay": 0.0, "share": WORDS_RATE}]
     for values, share in ((rest, 1.0), (upper, UPPER_RATE)):
         for decay, matrices in ((0.01, True), (0.0, False)):
             chosen = [value for value in values if (value.ndim > 1) is matrices]
             groups.append({"params": chosen, "weight_decay": decay, "share": share})
-    return torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98), eps=1e-8)
+    is_fused = words[0].is_cuda
+    return torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98), eps=1e-8, fused=is_fused)
 
 
-def rate(share: float, warmup: float = 0.03) -> float:
+def learning_rate_factor(share: float, warmup: float = 0.03) -> float:
     """The learning rate's factor at a share of the run: linear up, then linear down to nothing."""
     share = min(max(share, 0.0), 1.0)
     return share / warmup if share < warmup else (1 - share) / (1 - warmup)

@@ -20,11 +20,15 @@ from tokenizers import (
     processors,
 )
 
+from adaptstilts.record.files import write_text
 from pocket.corpus import LANGUAGES, read_monolingual
 
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")
 MASK_TOKEN = "<mask>"
 MAX_LENGTH = 128
+PIECES = 29_500
+LINES, POWER = 400_000, 0.5
+"""How many lines are drawn over all languages; a language's share is its line count to a power."""
 
 Piece = tuple[str, float]
 """A piece and its log probability."""
@@ -131,29 +135,23 @@ def tokenizer_config() -> dict[str, object]:
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Writes `tokenizer.json` and `tokenizer_config.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     config = json.dumps(tokenizer_config(), indent=2, ensure_ascii=False)
-    (folder / "tokenizer_config.json").write_text(config + "\n", encoding="utf-8")
+    write_text(folder / "tokenizer_config.json", config + "\n")
+    write_text(folder / "tokenizer.json", tokenizer.to_str(pretty=False))
 
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--work", type=click.Path(path_type=Path), required=True)
-@click.option("--pieces", default=29_500, show_default=True)
-@click.option("--lines", default=400_000, show_default=True)
-@click.option("--power", default=0.5, show_default=True)
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=1, show_default=True)
-def main(
-    data: Path, work: Path, pieces: int, lines: int, power: float, threads: int, seed: int
-) -> None:
+def main(data: Path, work: Path, threads: int, seed: int) -> None:
     """Trains the tokenizer and writes it to WORK/tokenizer."""
     if (work / "tokenizer" / "tokenizer.json").exists():
         click.echo("tokenizer: there already")
         return
-    text = sample_lines(data, ["en", *LANGUAGES], lines, power, seed)
-    tokenizer = build_tokenizer(*train_pieces(text, pieces, threads))
+    text = sample_lines(data, ["en", *LANGUAGES], LINES, POWER, seed)
+    tokenizer = build_tokenizer(*train_pieces(text, PIECES, threads))
     write_tokenizer(tokenizer, work / "tokenizer")
     click.echo(f"tokenizer: {tokenizer.get_vocab_size()} pieces from {len(text)} lines")
 

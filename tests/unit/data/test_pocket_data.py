@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -255,19 +256,27 @@ def test_a_sentence_of_a_benchmark_is_found(tmp_path: Path) -> None:
 
 
 def test_a_sentence_that_the_encoder_learned_is_found(tmp_path: Path) -> None:
-    inside = f"Quite another line. {cell(DE, 5, 'target_sentence')}"
-    write(tmp_path / "mono" / "common_voice" / "en.txt.gz", "Something else.", inside)
-    pair = f"Something new.\t{cell('sentiment/tr/test', 6, 'sentence')}"
-    write(tmp_path / "parallel" / "wesnoth" / "en-tr.tsv.gz", pair)
-    problems = check.check_unknown(shipped(), check.read_learned(tmp_path))
+    path = tmp_path / "examples.tsv"
+    rows = [
+        ("en", "common_voice", 0, "Quite another text."),
+        ("en", "common_voice", 1, cell(DE, 5, "target_sentence").rstrip(".?!")),
+        ("tr", "wesnoth", 0, cell("sentiment/tr/test", 6, "sentence")),
+    ]
+    lines = ["\t".join(map(str, row)) + "\n" for row in rows]
+    path.write_text("".join(lines), encoding="utf-8", newline="\n")
+    problems = check.check_unknown(shipped(), check.read_examples(path))
     assert len(problems) == 2
-    assert any("is also in common_voice" in problem for problem in problems)
-    assert any("sentiment/tr/test, row 6" in problem for problem in problems)
+    assert problems[0].endswith("is also in common_voice")
+    assert problems[1].startswith("sentiment/tr/test, row 6")
+    done = CliRunner().invoke(check.main, ["--examples", str(path)])
+    assert (done.exit_code, done.stdout.splitlines()) == (1, problems)
 
 
-def test_an_empty_folder_is_no_proof(tmp_path: Path) -> None:
-    for read in (check.read_mirror, check.read_learned):
-        assert check.check_unknown(shipped(), read(tmp_path)) == [
+def test_nothing_to_compare_with_is_no_proof(tmp_path: Path) -> None:
+    path = tmp_path / "examples.tsv"
+    path.touch()
+    for known in (check.read_mirror(tmp_path), check.read_examples(path)):
+        assert check.check_unknown(shipped(), known) == [
             "no known texts were found to compare with"
         ]
 
@@ -316,6 +325,54 @@ def test_each_folder_has_a_card_that_names_author_and_licence(folder: str) -> No
     assert "CC0-1.0" in card
     assert "large language model" in card
     assert "FILL IN" not in card
+
+
+CORRECTIONS = Path(check.__file__).parent / "corrections"
+CORRECTED = ("bitext", "nli", "qa", "sentiment")
+
+
+def corrections(name: str) -> list[dict[str, str]]:
+    """The second reader's corrections of a set, as `pocket/corrections/` records them."""
+    lines = (CORRECTIONS / f"{name}.tsv").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    header, *rows = (line.split("\t") for line in lines)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def text_in(row: Row, field: str) -> str:
+    return "".join(row["answers"]["text"]) if field == "answer" else row[field]
+
+
+def corrected_row(name: str, correction: dict[str, str]) -> Row:
+    """The row that a correction names."""
+    if name == "bitext":
+        return shipped()[f"bitext/{correction['language']}-en"][int(correction["row"]) - 1]
+    rows = shipped()[f"{name}/{correction['language']}/{correction['split']}"]
+    if name == "qa":
+        return next(row for row in rows if row["id"] == correction["id"])
+    return rows[int(correction["idx"])] if name == "sentiment" else rows[int(correction["id"]) - 1]
+
+
+@pytest.mark.parametrize("name", CORRECTED)
+def test_every_correction_is_in_the_data_and_what_it_replaced_is_not(name: str) -> None:
+    whole = {"bitext": "source_sentence", "sentiment": "sentence"}.get(name)
+    for correction in corrections(name):
+        assert all(correction.values()), correction
+        field = whole or correction["field"]
+        text = text_in(corrected_row(name, correction), field)
+        assert text == correction["after"] if whole else correction["after"] in text, correction
+        for table, rows in shipped().items():
+            if check.set_of(table) == name and check.language_of(table) == correction["language"]:
+                texts = [text_in(row, field) for row in rows]
+                assert not any(correction["before"] in text for text in texts), correction
+
+
+@pytest.mark.parametrize("name", CORRECTED)
+def test_the_card_counts_the_corrections(name: str) -> None:
+    card = " ".join((BUNDLED / name / "CARD.md").read_text(encoding="utf-8").split())
+    counts = Counter(correction["language"] for correction in corrections(name))
+    said = ", ".join(f"{language} {count}" for language, count in counts.most_common())
+    assert said in card
+    assert f"{counts.total()} " in card.partition(said)[0].rpartition("Second read")[2]
 
 
 def test_lines_end_as_the_package_s_other_files() -> None:
