@@ -40,4 +40,4 @@ def test_the_pocket_base_scores_on_real_tatoeba_what_its_card_says(
     ]
     # Measured by another program, `pocket.evaluate`, in float32 from the same int8 file.
     card = json.loads((pocket_folder() / "card.json").read_text(encoding="utf-8"))
-    assert found == pytest.approx(card["tatoeba"]["languages"][LANGUAGE]["mean"], abs=0.3)
+    assert found == pytest.approx(card["scores"]["tatoeba"]["languages"][LANGUAGE]["mean"], abs=0.3)
