@@ -237,11 +237,14 @@ def main(
     torch.set_num_threads(threads)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     click.echo(f"train: on {device}")
-    tokens = leave_out(tokenize(work), without)
     anchors = torch.from_numpy(np.load(work / "anchors.npy"))
     embeddings = torch.from_numpy(np.load(work / "embeddings.npy"))
     settings = Settings(steps, budget, peak, seed, without, device, threads)
-    progress = train(work, tokens, anchors, embeddings, settings)
+    try:
+        tokens = leave_out(tokenize(work), without)
+        progress = train(work, tokens, anchors, embeddings, settings)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
     click.echo(f"train: {progress.step} steps, {progress.seconds / 60:.1f} minutes")
 
 
