@@ -27,6 +27,9 @@ LONGEST = 64
 OWN_WEIGHT = 0.35
 """How often a foreign text that is its own anchor is drawn, against once for a translation."""
 
+SOURCE_WEIGHTS = {"libreoffice_help": 0.3, "gnome_user_docs": 0.3}
+"""How often a text of a technical source is drawn, against once for one of everyday."""
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -125,12 +128,12 @@ def tokenize(work: Path) -> Tokens:
 
 
 def sampling_probabilities(
-    tokens: Tokens, power: float = 0.6, english: float = 0.15
+    tokens: Tokens, power: float = 0.4, english: float = 0.15
 ) -> NDArray[np.float64]:
     """Each example's probability in a draw.
 
-    A language's share is its examples' weight to a power; English has a share set apart. Within
-    a language, `OWN_WEIGHT` holds.
+    A language's share is its number of examples to a power; English has a share set apart. Within
+    a language, `OWN_WEIGHT` and `SOURCE_WEIGHTS` hold.
 
     Args:
         tokens: The examples.
@@ -144,16 +147,27 @@ def sampling_probabilities(
     if "en" in tokens.names:
         is_english = tokens.languages == tokens.names.index("en")
     weights = np.where(tokens.is_own & ~is_english, OWN_WEIGHT, 1.0)
-    sizes = np.bincount(tokens.languages, weights, minlength=len(tokens.names))
-    shares = sizes**power
-    if "en" in tokens.names and len(tokens.names) > 1:
+    weights *= np.array([SOURCE_WEIGHTS.get(name, 1.0) for name in tokens.sources])[tokens.origins]
+    count = len(tokens.names)
+    shares = np.bincount(tokens.languages, minlength=count).astype(np.float64) ** power
+    shares[np.bincount(tokens.languages, minlength=count) == 0] = 0.0
+    if "en" in tokens.names and count > 1:
         place = tokens.names.index("en")
         shares[place] = 0.0
         shares *= (1 - english) / shares.sum()
         shares[place] = english
     shares /= shares.sum()
+    sizes = np.bincount(tokens.languages, weights, minlength=count)
     each = shares / np.where(sizes > 0, sizes, 1.0)
     return np.asarray(weights * each[tokens.languages], dtype=np.float64)
+
+
+def piece_shares(tokens: Tokens, vocabulary: int, special: int) -> NDArray[np.float64]:
+    """Each piece's share [vocabulary] in the drawn text, without the first `special` ids."""
+    weights = np.repeat(sampling_probabilities(tokens), tokens.lengths)
+    counts = np.bincount(tokens.ids, weights, minlength=vocabulary)
+    counts[:special] = 0.0
+    return np.asarray(counts / counts.sum(), dtype=np.float64)
 
 
 def draw(

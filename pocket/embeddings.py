@@ -21,6 +21,9 @@ from pocket.training import COSINE_WEIGHT, alignment_losses
 
 SPECIALS = 4
 
+CANDIDATES = 2048
+"""How many texts of a batch are told apart from one another."""
+
 
 def bag_of(tokens: Tokens, batch: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
     """The ids of a batch end to end, without `<s>` and `</s>`, and where each text starts."""
@@ -28,6 +31,19 @@ def bag_of(tokens: Tokens, batch: NDArray[np.int64]) -> tuple[torch.Tensor, torc
     starts = np.cumsum([0] + [len(span) for span in spans[:-1]])
     ids = np.concatenate(spans).astype(np.int64)
     return torch.from_numpy(ids), torch.from_numpy(starts)
+
+
+def bag_losses(
+    pooled: torch.Tensor, which: torch.Tensor, anchors: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`alignment_losses` in parts of `CANDIDATES` texts, each against its own anchors alone."""
+    nothing = torch.empty(0, dtype=torch.long)
+    parts = [
+        alignment_losses(*part, anchors, nothing)
+        for part in zip(pooled.split(CANDIDATES), which.split(CANDIDATES), strict=True)
+    ]
+    contrastive, cosine = (torch.stack(values).mean() for values in zip(*parts, strict=True))
+    return contrastive, cosine
 
 
 def fit(
@@ -62,10 +78,7 @@ def fit(
         ids, starts = bag_of(tokens, batch)
         sums = functional.embedding_bag(ids, weight, starts, mode="sum")
         which = torch.from_numpy(tokens.anchors[batch])
-        nothing = torch.empty(0, dtype=torch.long)
-        contrastive, cosine = alignment_losses(
-            functional.normalize(sums, dim=1), which, anchors, nothing
-        )
+        contrastive, cosine = bag_losses(functional.normalize(sums, dim=1), which, anchors)
         optimizer.zero_grad()
         torch.autograd.backward(contrastive + COSINE_WEIGHT * cosine)
         optimizer.step()

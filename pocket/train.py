@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
+from torch.nn import functional
 
 from adaptstilts.record.files import replacing
-from pocket.batches import Tokens, leave_out, padded, stream, tokenize
+from adaptstilts.training.schedule import learning_rate
+from pocket import evaluate
+from pocket.batches import Tokens, leave_out, padded, piece_shares, stream, tokenize
 from pocket.training import (
+    FIRST_PIECE,
+    PAD,
     Losses,
     Student,
     configuration,
-    learning_rate_factor,
     losses,
+    mean_pooled,
     optimizer_for,
 )
 
 BANK = 8192
 """How many anchors, beside a batch's own, serve as negatives in a step."""
+
+WARMUP = 0.03
+"""The share of the steps in which the learning rate rises."""
 
 STEPS_PER_ENTRY = 25
 SECONDS_PER_CHECKPOINT = 180.0
@@ -71,6 +82,21 @@ class Settings:
     without: tuple[str, ...] = ()
     device: str = "cpu"
     threads: int = 2
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is scored while a run goes on.
+
+    Attributes:
+        tokenizer: The encoder's.
+        bitexts: Language → its bitext.
+        every: Steps between two scores.
+    """
+
+    tokenizer: Tokenizer
+    bitexts: dict[str, evaluate.Bitext]
+    every: int
 
 
 def save(
@@ -121,6 +147,7 @@ def train(
     *,
     hidden: int = 256,
     stop: int | None = None,
+    watch: Watch | None = None,
 ) -> Progress:
     """Trains, from WORK/checkpoint.pt where there is one.
 
@@ -132,6 +159,7 @@ def train(
         settings: What decides the run.
         hidden: The encoder's width.
         stop: The step after which the run pauses, to be resumed; None goes on to the end.
+        watch: What is scored on the way, and how often; it decides nothing.
 
     Returns:
         Where the run ended.
@@ -142,8 +170,8 @@ def train(
     device = torch.device(settings.device)
     torch.manual_seed(settings.seed)
     student = Student(configuration(len(embeddings), hidden), embeddings).to(device)
-    counts = np.bincount(tokens.ids, minlength=len(embeddings))
-    student.set_frequencies(torch.from_numpy(counts).to(device))
+    shares = piece_shares(tokens, len(embeddings), FIRST_PIECE)
+    student.set_frequencies(torch.from_numpy(shares).float().to(device))
     optimizer = optimizer_for(student, settings.peak)
     path, log = work / "checkpoint.pt", work / "train.jsonl"
     progress = resume(path, student, optimizer, settings) if path.exists() else Progress()
@@ -157,9 +185,11 @@ def train(
     for following, batch in stream(tokens, settings.budget, settings.seed, place):
         if progress.step in (settings.steps, stop):
             break
-        factor = learning_rate_factor(progress.step / settings.steps)
+        rate = learning_rate(
+            progress.step + 1, steps=settings.steps, warmup=WARMUP, peak=settings.peak
+        )
         for group in optimizer.param_groups:
-            group["lr"] = settings.peak * group["share"] * factor
+            group["lr"] = rate * group["share"]
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + progress.step)
         which = torch.from_numpy(tokens.anchors[batch]).to(device)
         others = pool[torch.randint(len(pool), (BANK,), generator=generator)].to(device)
@@ -177,6 +207,8 @@ def train(
         if progress.step % STEPS_PER_ENTRY == 0:
             write_entry(log, progress, torch.stack(recent).mean(0).tolist())
             recent.clear()
+        if watch and progress.step % watch.every == 0:
+            begin += write_accuracy(log, progress, student, watch)
         if time.monotonic() - saved > SECONDS_PER_CHECKPOINT:
             save(path, student, optimizer, progress, settings)
             saved = time.monotonic()
@@ -199,6 +231,43 @@ def write_entry(log: Path, progress: Progress, means: list[float]) -> None:
             zip(("contrastive", "cosine", "masked_lm"), (round(x, 4) for x in means), strict=True)
         ),
     }
+    append(log, entry)
+
+
+def write_accuracy(log: Path, progress: Progress, student: Student, watch: Watch) -> float:
+    """Appends the retrieval accuracy at the aligned layer to `train.jsonl`.
+
+    Returns:
+        The seconds that it took.
+    """
+    start = time.monotonic()
+    student.eval()
+    scores = evaluate.retrieval(partial(encode_aligned, student, watch.tokenizer), watch.bitexts)
+    student.train()
+    entry = {
+        "step": progress.step,
+        "minutes": round(progress.seconds / 60, 2),
+        "accuracy": {code: found["mean"][0] for code, found in scores["languages"].items()},
+        "macro15": scores["macro15"][0],
+    }
+    append(log, entry)
+    return time.monotonic() - start
+
+
+@torch.inference_mode()
+def encode_aligned(student: Student, tokenizer: Tokenizer, texts: Sequence[str]) -> Tensor:
+    """Mean-pooled, L2-normalised vectors of the aligned layer [1, texts, hidden]."""
+    words = student.encoder.embeddings.word_embeddings.weight
+    result = torch.zeros(1, len(texts), words.shape[1])
+    for places, batch in evaluate.batches(tokenizer, texts, evaluate.LONGEST):
+        ids = batch.to(words.device)
+        pooled = mean_pooled(student.aligned(ids)[0], ids.ne(PAD))
+        result[0, places] = functional.normalize(pooled, dim=1).cpu()
+    return result
+
+
+def append(log: Path, entry: dict[str, Any]) -> None:
+    """Appends a line to `train.jsonl`, and prints it."""
     with log.open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")
     click.echo(json.dumps(entry))
@@ -221,6 +290,8 @@ def keep_entries(log: Path, step: int) -> None:
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), help="Default: a GPU if there is one."
 )
+@click.option("--bitext", type=click.Path(path_type=Path, exists=True), help="To watch.")
+@click.option("--watch-every", default=250, show_default=True, help="Steps between two looks.")
 @click.option("--threads", default=Settings.threads, show_default=True)
 @click.option("--seed", default=Settings.seed, show_default=True)
 def main(
@@ -230,19 +301,26 @@ def main(
     peak: float,
     without: tuple[str, ...],
     device: str | None,
+    bitext: Path | None,
+    watch_every: int,
     threads: int,
     seed: int,
 ) -> None:
-    """Trains on WORK's examples and writes WORK/checkpoint.pt."""
+    """Trains on WORK's examples and writes WORK/checkpoint.pt.
+
+    With --bitext, the accuracy on the bundled bitext is written down on the way.
+    """
     torch.set_num_threads(threads)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     click.echo(f"train: on {device}")
     anchors = torch.from_numpy(np.load(work / "anchors.npy"))
     embeddings = torch.from_numpy(np.load(work / "embeddings.npy"))
     settings = Settings(steps, budget, peak, seed, without, device, threads)
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json"))
+    watch = Watch(tokenizer, evaluate.read_bundled(bitext), watch_every) if bitext else None
     try:
         tokens = leave_out(tokenize(work), without)
-        progress = train(work, tokens, anchors, embeddings, settings)
+        progress = train(work, tokens, anchors, embeddings, settings, watch=watch)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"train: {progress.step} steps, {progress.seconds / 60:.1f} minutes")

@@ -17,15 +17,18 @@ ALIGNED_LAYER = 4
 """The layer whose mean-pooled states are to be the anchors' vectors."""
 
 MASK_SHARE = 0.2
-MASKED_TEXTS = 1 / 3
+MASKED_TEXTS = 1 / 5
 """How many tokens of a masked text are to be predicted, and how many texts are masked."""
 
 INVERSE_TEMPERATURE = 16.0
 COSINE_WEIGHT = 5.0
 MASKED_LM_WEIGHT = 0.5
 
+BALLAST = 1.5
+"""The length that every word embedding starts with, in median lengths of a piece vector."""
+
 UPPER_RATE = 0.4
-WORDS_RATE = 0.5
+WORDS_RATE = 0.2
 """Shares of the learning rate: of the layers above the aligned one, and of the word embeddings."""
 
 
@@ -76,43 +79,59 @@ class Student(nn.Module):
 
         Args:
             config: The encoder's shape.
-            embeddings: Where the word embeddings start. The single type vector then starts at half
-                their median length, so that after the layer norm a long piece vector still weighs
-                more than a short one.
+            embeddings: Piece vectors whose sum over a text is a good vector of it. All layers then
+                start almost at the identity, and the aligned one's mean is that sum.
         """
         super().__init__()
         self.encoder = XLMRobertaModel(config, add_pooling_layer=False)
         self.head = LanguageModelHead(config)
-        self.start_upper_layers()
+        self.start_layers()
         if embeddings is not None:
-            with torch.no_grad():
-                self.encoder.embeddings.word_embeddings.weight.copy_(embeddings)
-                kind = self.encoder.embeddings.token_type_embeddings.weight
-                kind.copy_(0.5 * functional.normalize(torch.randn_like(kind), dim=1))
+            self.start_words(embeddings)
 
     @torch.no_grad()
-    def start_upper_layers(self) -> None:
-        """Starts the layers above the aligned one almost at the identity.
+    def start_words(self, embeddings: Tensor) -> None:
+        """Starts the word embeddings so that the mean of the aligned layer is a bag of words.
 
-        They learn from the masked LM alone, and slower than the rest: at the full rate they fall,
-        within a few hundred steps, into a unigram model that no token's context changes.
+        The layer norm would give every piece the same length, and a piece's length says how much
+        it matters. So two coordinates hold ballast that brings all to a common length, which the
+        norm then divides by; they cancel out in its mean, the layers start blind to them, and the
+        aligned layer's norm takes them off again.
         """
-        for layer in self.encoder.encoder.layer[ALIGNED_LAYER:]:
-            for inner in (layer.attention.self, layer.intermediate):
-                for module in inner.modules():
-                    if isinstance(module, nn.Linear):
-                        module.weight.normal_(0.0, 0.02)
-                        module.bias.zero_()
+        words = self.encoder.embeddings.word_embeddings.weight
+        words.copy_(embeddings)
+        words[:, -2:] = 0.0
+        ballast = (BALLAST**2 - words.square().sum(1)).clamp(min=0.0).div(2).sqrt()
+        words[:, -2], words[:, -1] = ballast, -ballast
+        self.encoder.embeddings.token_type_embeddings.weight.zero_()
+        self.encoder.embeddings.position_embeddings.weight.mul_(0.1)
+        for layer in self.encoder.encoder.layer[:ALIGNED_LAYER]:
+            attention = layer.attention.self
+            for reading in (
+                attention.query,
+                attention.key,
+                attention.value,
+                layer.intermediate.dense,
+            ):
+                reading.weight[:, -2:] = 0.0
+        layer.output.LayerNorm.weight[-2:] = 0.0
+
+    @torch.no_grad()
+    def start_layers(self) -> None:
+        """Starts the layers almost at the identity.
+
+        Those above the aligned one learn from the masked LM alone, and slower than the rest: at
+        the full rate they fall, within a few hundred steps, into a unigram model that no token's
+        context changes.
+        """
+        for layer in self.encoder.encoder.layer:
             for output in (layer.attention.output, layer.output):
                 output.dense.weight.normal_(0.0, 0.005)
-                output.dense.bias.zero_()
-                output.LayerNorm.weight.fill_(1.0)
-                output.LayerNorm.bias.zero_()
 
     @torch.no_grad()
-    def set_frequencies(self, counts: Tensor) -> None:
-        """Starts the masked LM's bias at the pieces' log frequencies."""
-        self.head.bias.copy_(((counts.float() + 1) / (counts.sum() + len(counts))).log())
+    def set_frequencies(self, shares: Tensor) -> None:
+        """Starts the masked LM's bias at the logs of the pieces' shares among what is masked."""
+        self.head.bias.copy_((shares + 1e-7).log())
 
     def aligned(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Runs the layers up to the aligned one.
@@ -155,7 +174,7 @@ def corrupt(
     """
     head = ids[:rows]
     chosen = torch.rand(head.shape, generator=generator) < MASK_SHARE
-    chosen &= head.ge(FIRST_PIECE - 1)
+    chosen &= head.ge(FIRST_PIECE)
     dice = torch.rand(head.shape, generator=generator)
     random = torch.randint(FIRST_PIECE, vocabulary - 1, head.shape, generator=generator)
     changed = torch.where(chosen & (dice < 0.8), torch.full_like(head, vocabulary - 1), head)
@@ -258,9 +277,3 @@ def optimizer_for(student: Student, peak: float) -> torch.optim.AdamW:
             groups.append({"params": chosen, "weight_decay": decay, "share": share})
     is_fused = words[0].is_cuda
     return torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.98), eps=1e-8, fused=is_fused)
-
-
-def learning_rate_factor(share: float, warmup: float = 0.03) -> float:
-    """The learning rate's factor at a share of the run: linear up, then linear down to nothing."""
-    share = min(max(share, 0.0), 1.0)
-    return share / warmup if share < warmup else (1 - share) / (1 - warmup)

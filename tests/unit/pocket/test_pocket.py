@@ -16,19 +16,21 @@ from tokenizers import Tokenizer
 from pocket import teacher
 from pocket.batches import (
     Tokens,
+    draw,
     draw_block,
     leave_out,
     padded,
+    piece_shares,
     sampling_probabilities,
     tokenize,
 )
-from pocket.corpus import HELD_OUT
+from pocket.corpus import HELD_OUT, LANGUAGES
 from pocket.embeddings import fit
 from pocket.evaluate import Texts, encode, neighbours, perplexity, retrieval, retrieval_of
 from pocket.export import export, exported, unpacked
 from pocket.pairs import Examples, gather, span_of
 from pocket.teacher import encode_cached, fit_projection, project
-from pocket.train import Settings, keep_entries, train
+from pocket.train import Settings, Watch, keep_entries, train
 from pocket.training import (
     ALIGNED_LAYER,
     PAD,
@@ -36,7 +38,7 @@ from pocket.training import (
     alignment_losses,
     configuration,
     corrupt,
-    learning_rate_factor,
+    mean_pooled,
     optimizer_for,
 )
 from pocket.vocabulary import build_tokenizer, train_pieces, write_tokenizer
@@ -208,6 +210,73 @@ def test_a_text_that_is_its_own_anchor_is_drawn_less_than_a_translation(tmp_path
         leave_out(tokens, ["elsewhere"])
 
 
+def test_technical_texts_are_drawn_less_and_languages_keep_their_shares(tmp_path: Path) -> None:
+    examples = Examples()
+    for number in range(40):
+        examples.add("de", "wesnoth", f"Katze {number}", f"cat {number}")
+        examples.add("de", "libreoffice_help", f"Zelle {number}", f"cell {number}")
+        examples.add("it", "libreoffice_help", f"cella {number}", f"cell {number}")
+    write(examples, tmp_path)
+    tokens = tokenize(tmp_path)
+    probabilities = sampling_probabilities(tokens)
+    german = tokens.languages == tokens.names.index("de")
+    technical = tokens.origins == tokens.sources.index("libreoffice_help")
+    ratio = probabilities[german & technical].mean() / probabilities[german & ~technical].mean()
+    assert ratio == pytest.approx(0.3)
+    italian = probabilities[tokens.languages == tokens.names.index("it")].sum()
+    assert italian / probabilities[german].sum() == pytest.approx(0.5**0.4)
+
+
+def test_piece_shares_are_those_of_the_draw(work: Path) -> None:
+    tokens = tokenize(work)
+    shares = piece_shares(tokens, int(tokens.ids.max()) + 1, 4)
+    assert shares.sum() == pytest.approx(1)
+    assert not shares[:4].any()
+    rng = np.random.default_rng(0)
+    drawn = draw(np.cumsum(sampling_probabilities(tokens)), 20_000, rng)
+    ids = np.concatenate([tokens.of(i) for i in drawn])
+    counts = np.bincount(ids[ids >= 4], minlength=len(shares))
+    assert counts / counts.sum() == pytest.approx(shares, abs=0.005)
+
+
+def test_the_encoder_starts_as_a_bag_of_words(work: Path) -> None:
+    tokens, _, pieces = inputs(work)
+    wide = torch.randn(len(pieces), 256, generator=torch.Generator().manual_seed(0)) / 16
+    wide *= torch.linspace(0.2, 1.4, len(pieces))[torch.randperm(len(pieces))][:, None]
+    wide[:4] = 0.0
+    wide[-1] = 0.0
+    torch.manual_seed(0)
+    student = Student(configuration(len(wide)), wide).eval()
+    ids = padded(tokens, np.arange(60))
+    with torch.inference_mode():
+        hidden, _ = student.aligned(ids)
+        found = torch.nn.functional.normalize(mean_pooled(hidden, ids.ne(PAD)), dim=1)
+        bags = torch.nn.functional.normalize((wide[ids] * ids.ne(PAD)[..., None]).sum(1), dim=1)
+    assert (found * bags).sum(1).min().item() > 0.97
+    equal = torch.nn.functional.normalize(wide[ids], dim=2)
+    flat = torch.nn.functional.normalize((equal * ids.ne(PAD)[..., None]).sum(1), dim=1)
+    assert (found * flat).sum(1).mean().item() < (found * bags).sum(1).mean().item()
+
+
+def test_accuracy_is_written_down_on_the_way(work: Path, tmp_path: Path) -> None:
+    tokens, anchors, pieces = inputs(work)
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json"))
+    pair = (["die Katze sieht", "rotes Haus"], ["the cat sees", "red house"])
+    watch = Watch(tokenizer, dict.fromkeys(LANGUAGES, pair), 2)
+    train(tmp_path, tokens, anchors, pieces, SETTINGS, hidden=32, watch=watch)
+    entries = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries] == [2, 4]
+    assert all(set(entry["accuracy"]) == set(LANGUAGES) for entry in entries)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    train(alone, tokens, anchors, pieces, SETTINGS, hidden=32)
+    with_watch, without = (
+        torch.load(folder / "checkpoint.pt", weights_only=True)["student"]
+        for folder in (tmp_path, alone)
+    )
+    assert all(torch.equal(with_watch[name], without[name]) for name in without)
+
+
 def test_masks_are_those_of_bert() -> None:
     ids = torch.randint(4, 999, (400, 50), generator=torch.Generator().manual_seed(0))
     ids[:, 0], ids[:, 40], ids[:, 41:] = 0, 2, PAD
@@ -359,11 +428,8 @@ def test_perplexity_is_that_of_guessing_and_of_frequencies(trained: Path) -> Non
     assert again["perplexity"] == pytest.approx(again["unigram"], rel=0.01)
 
 
-def test_projection_gives_unit_vectors_and_the_rate_ends_at_nothing() -> None:
+def test_projection_gives_unit_vectors() -> None:
     vectors = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
     reduced = project(vectors, *fit_projection(vectors, 4))
     assert reduced.shape == (50, 4)
     assert np.linalg.norm(reduced, axis=1) == pytest.approx(1, abs=1e-5)
-    assert learning_rate_factor(0) == 0
-    assert learning_rate_factor(0.03) == pytest.approx(1)
-    assert learning_rate_factor(1) == 0
