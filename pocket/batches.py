@@ -7,7 +7,7 @@ the batches that it would have seen.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,15 @@ LONGEST = 64
 OWN_WEIGHT = 0.35
 """How often a foreign text that is its own anchor is drawn, against once for a translation."""
 
-SOURCE_WEIGHTS = {"libreoffice_help": 0.3, "gnome_user_docs": 0.3}
-"""How often a text of a technical source is drawn, against once for one of everyday."""
+SOURCE_WEIGHTS = {"libreoffice_help": 0.3, "gnome_user_docs": 0.3, "wordfreq": 4.0}
+"""How often a technical text, and a single word, is drawn, against once for another text."""
 
 
 @dataclass(frozen=True)
-class Tokens:
-    """The examples as ids, end to end.
+class Labels:
+    """What is known of the examples without their text.
 
     Attributes:
-        ids: All ids, special tokens included.
-        starts: Where each example starts in them.
-        lengths: Each example's number of ids.
         anchors: Each example's anchor.
         is_own: Whether the example is the anchor's own text.
         languages: Each example's language, as an index into `names`.
@@ -47,15 +44,27 @@ class Tokens:
         sources: The sources' names.
     """
 
-    ids: NDArray[np.int32]
-    starts: NDArray[np.int64]
-    lengths: NDArray[np.int64]
     anchors: NDArray[np.int64]
     is_own: NDArray[np.bool_]
     languages: NDArray[np.int64]
     names: list[str]
     origins: NDArray[np.int64]
     sources: list[str]
+
+
+@dataclass(frozen=True)
+class Tokens(Labels):
+    """The examples as ids, end to end.
+
+    Attributes:
+        ids: All ids, special tokens included.
+        starts: Where each example starts in them.
+        lengths: Each example's number of ids.
+    """
+
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
 
     def of(self, example: int) -> NDArray[np.int32]:
         """One example's ids."""
@@ -89,38 +98,39 @@ def _numbered(values: list[str]) -> tuple[NDArray[np.int64], list[str]]:
     return np.array([number[value] for value in values], dtype=np.int64), names
 
 
+def read_examples(work: Path) -> tuple[Labels, list[str]]:
+    """Reads WORK/examples.tsv: the examples' labels and texts."""
+    lines = (work / "examples.tsv").read_text(encoding="utf-8").split("\n")[:-1]
+    rows = [line.split("\t", 3) for line in lines]
+    languages, names = _numbered([row[0] for row in rows])
+    origins, sources = _numbered([row[1] for row in rows])
+    anchors = np.array([int(row[2]) for row in rows])
+    is_own = np.zeros(len(rows), dtype=bool)
+    is_own[np.unique(anchors, return_index=True)[1]] = True  # its own text comes first
+    labels = Labels(anchors, is_own, languages, names, origins, sources)
+    return labels, [row[3] for row in rows]
+
+
 def tokenize(work: Path) -> Tokens:
     """Tokenizes WORK/examples.tsv, or reads what an earlier call left in WORK/tokens.npz."""
     path = work / "tokens.npz"
     if not path.exists():
         tokenizer = Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json"))
         tokenizer.enable_truncation(LONGEST)
-        lines = (work / "examples.tsv").read_text(encoding="utf-8").split("\n")[:-1]
-        rows = [line.split("\t", 3) for line in lines]
+        labels, texts = read_examples(work)
         ids: list[NDArray[np.int32]] = []
-        for start in range(0, len(rows), 20_000):
-            texts = [row[3] for row in rows[start : start + 20_000]]
-            found = tokenizer.encode_batch_fast(texts)
+        for start in range(0, len(texts), 20_000):
+            found = tokenizer.encode_batch_fast(texts[start : start + 20_000])
             ids += [np.asarray(encoding.ids, dtype=np.int32) for encoding in found]
         lengths = np.array([len(one) for one in ids], dtype=np.int64)
-        languages, names = _numbered([row[0] for row in rows])
-        origins, sources = _numbered([row[1] for row in rows])
-        anchors = np.array([int(row[2]) for row in rows])
-        is_own = np.zeros(len(rows), dtype=bool)
-        is_own[np.unique(anchors, return_index=True)[1]] = True  # its own text comes first
+        tokens = Tokens(
+            **{field.name: getattr(labels, field.name) for field in fields(labels)},
+            ids=np.concatenate(ids),
+            starts=np.cumsum(lengths) - lengths,
+            lengths=lengths,
+        )
         with replacing(path) as partial, partial.open("wb") as file:
-            np.savez(
-                file,
-                ids=np.concatenate(ids),
-                starts=np.cumsum(lengths) - lengths,
-                lengths=lengths,
-                anchors=anchors,
-                is_own=is_own,
-                languages=languages,
-                names=np.array(names),
-                origins=origins,
-                sources=np.array(sources),
-            )
+            np.savez(file, **{field.name: getattr(tokens, field.name) for field in fields(tokens)})
     with np.load(path) as data:
         stored: dict[str, Any] = {name: data[name] for name in data.files}
     stored |= {name: stored[name].tolist() for name in ("names", "sources")}
@@ -128,7 +138,7 @@ def tokenize(work: Path) -> Tokens:
 
 
 def sampling_probabilities(
-    tokens: Tokens, power: float = 0.4, english: float = 0.15
+    tokens: Labels, power: float = 0.4, english: float = 0.15
 ) -> NDArray[np.float64]:
     """Each example's probability in a draw.
 

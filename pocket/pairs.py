@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
 from adaptstilts.record.files import write_text
-from pocket.corpus import LANGUAGES, TEACHER_LANGUAGES, read_monolingual, read_parallel
+from pocket.corpus import (
+    LANGUAGES,
+    TEACHER_LANGUAGES,
+    read_monolingual,
+    read_parallel,
+    read_words,
+)
 
 PAIR_CAPS: dict[str, int] = {
     "tatoeba_anki": 80_000,
@@ -39,6 +46,10 @@ LONGEST = 120
 
 WANTED = 140_000
 """About how many texts a language that the teacher reads should have."""
+
+WORDS = 15_000
+"""How many of its most frequent words a language that the teacher reads gets, each its own anchor:
+the bitext of half of the languages is technical, and lacks the words of everyday."""
 
 
 @dataclass
@@ -143,7 +154,9 @@ def take_own(data: Path, language: str, want: int, seed: int) -> list[tuple[str,
     return drawn
 
 
-def gather(data: Path, languages: list[str], seed: int) -> Examples:
+def gather(
+    data: Path, languages: list[str], seed: int, words: Mapping[str, list[str]] | None = None
+) -> Examples:
     """Gathers every language's examples.
 
     A language that the teacher reads gets `WANTED` texts: those that its pairs leave missing are
@@ -153,6 +166,7 @@ def gather(data: Path, languages: list[str], seed: int) -> Examples:
         data: The pretraining folder.
         languages: ISO 639-1 codes without English.
         seed: Decides the draw.
+        words: Language → words that are their own anchors.
 
     Returns:
         The examples.
@@ -168,6 +182,10 @@ def gather(data: Path, languages: list[str], seed: int) -> Examples:
                 examples.add(language, source, text, text, spoken=language)
     for source, text in take_own(data, "en", WANTED, seed):
         examples.add("en", source, text, text)
+    for language, known in (words or {}).items():
+        for word in known:
+            if usable(word, language):
+                examples.add(language, "wordfreq", word, word, spoken=language)
     return examples
 
 
@@ -180,7 +198,8 @@ def main(data: Path, work: Path, seed: int) -> None:
     if (work / "examples.tsv").exists():
         click.echo("pairs: there already")
         return
-    examples = gather(data, list(LANGUAGES), seed)
+    words = {language: read_words(language, WORDS) for language in sorted(TEACHER_LANGUAGES)}
+    examples = gather(data, list(LANGUAGES), seed, words)
     examples.write(work)
     counts: dict[str, int] = {}
     for language, *_ in examples.rows:

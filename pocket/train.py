@@ -77,7 +77,7 @@ class Settings:
 
     steps: int = 4200
     budget: int = 4096
-    peak: float = 1e-3
+    peak: float = 8e-4
     seed: int = 1
     without: tuple[str, ...] = ()
     device: str = "cpu"

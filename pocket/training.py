@@ -17,7 +17,7 @@ ALIGNED_LAYER = 4
 """The layer whose mean-pooled states are to be the anchors' vectors."""
 
 MASK_SHARE = 0.2
-MASKED_TEXTS = 1 / 5
+MASKED_TEXTS = 1 / 8
 """How many tokens of a masked text are to be predicted, and how many texts are masked."""
 
 INVERSE_TEMPERATURE = 16.0
@@ -26,6 +26,18 @@ MASKED_LM_WEIGHT = 0.5
 
 BALLAST = 1.5
 """The length that every word embedding starts with, in median lengths of a piece vector."""
+
+POSITION_ANGLES = 2.0 * 0.6 ** torch.arange(8)
+"""By how much the position's sines and cosines turn from one token to the next."""
+
+POSITION_LENGTH = 0.1
+SET_APART = 2 * len(POSITION_ANGLES) + 2
+"""The last coordinates, which hold the position and the ballast."""
+
+NEIGHBOURS = (-1, 1)
+"""Where the first heads of the aligned layers look at the start, in tokens."""
+
+SHARPNESS = 2.8
 
 UPPER_RATE = 0.4
 WORDS_RATE = 0.2
@@ -39,7 +51,7 @@ def configuration(vocabulary: int, hidden: int = 256) -> XLMRobertaConfig:
         hidden_size=hidden,
         num_hidden_layers=6,
         num_attention_heads=4,
-        intermediate_size=4 * hidden,
+        intermediate_size=2 * hidden,
         max_position_embeddings=130,
         type_vocab_size=1,
         layer_norm_eps=1e-5,
@@ -96,17 +108,22 @@ class Student(nn.Module):
         The layer norm would give every piece the same length, and a piece's length says how much
         it matters. So two coordinates hold ballast that brings all to a common length, which the
         norm then divides by; they cancel out in its mean, the layers start blind to them, and the
-        aligned layer's norm takes them off again.
+        aligned layer's norm takes them off again, with those that hold the position.
         """
-        words = self.encoder.embeddings.word_embeddings.weight
+        inner = self.encoder.embeddings
+        words, positions = inner.word_embeddings.weight, inner.position_embeddings.weight
         words.copy_(embeddings)
-        words[:, -2:] = 0.0
+        words[:, -SET_APART:] = 0.0
         ballast = (BALLAST**2 - words.square().sum(1)).clamp(min=0.0).div(2).sqrt()
         words[:, -2], words[:, -1] = ballast, -ballast
-        self.encoder.embeddings.token_type_embeddings.weight.zero_()
-        self.encoder.embeddings.position_embeddings.weight.mul_(0.1)
+        inner.token_type_embeddings.weight.zero_()
+        angles = torch.arange(len(positions))[:, None] * POSITION_ANGLES
+        positions.zero_()
+        positions[:, -SET_APART:-2] = POSITION_LENGTH * torch.cat([angles.sin(), angles.cos()], 1)
         for layer in self.encoder.encoder.layer[:ALIGNED_LAYER]:
             attention = layer.attention.self
+            for head, offset in enumerate(NEIGHBOURS):
+                look_at(attention, head, offset)
             for reading in (
                 attention.query,
                 attention.key,
@@ -114,7 +131,7 @@ class Student(nn.Module):
                 layer.intermediate.dense,
             ):
                 reading.weight[:, -2:] = 0.0
-        layer.output.LayerNorm.weight[-2:] = 0.0
+        layer.output.LayerNorm.weight[-SET_APART:] = 0.0
 
     @torch.no_grad()
     def start_layers(self) -> None:
@@ -152,6 +169,28 @@ class Student(nn.Module):
         for layer in self.encoder.encoder.layer[ALIGNED_LAYER:]:
             hidden = _first(layer(hidden, wide))
         return hidden
+
+
+@torch.no_grad()
+def look_at(attention: nn.Module, head: int, offset: int) -> None:
+    """Starts an attention head so that it looks at the token some places on.
+
+    By cos(a)cos(b) + sin(a)sin(b) = cos(a - b), the product of query and key is highest where the
+    key's position is the query's plus the offset.
+    """
+    count = len(POSITION_ANGLES)
+    query, key = attention.query.weight, attention.key.weight
+    start = head * attention.attention_head_size
+    rows = start + torch.arange(count)
+    sines = query.shape[1] - SET_APART + torch.arange(count)
+    cosines = sines + count
+    turn = POSITION_ANGLES * offset
+    for weight in (query, key):
+        weight[start : start + attention.attention_head_size] = 0.0
+    query[rows, sines] = query[rows + count, cosines] = SHARPNESS * turn.cos()
+    query[rows, cosines] = SHARPNESS * turn.sin()
+    query[rows + count, sines] = -SHARPNESS * turn.sin()
+    key[rows, sines] = key[rows + count, cosines] = SHARPNESS
 
 
 def _first(output: Tensor | tuple[Tensor, ...]) -> Tensor:
@@ -231,7 +270,7 @@ def losses(
 
     Contrastive (each text's mean-pooled aligned layer against its anchor's vector, among the
     batch's anchors and a random bank of others) + 5 × (1 − cosine) + 0.5 × masked LM, which is
-    run on a share of the texts only.
+    run on a share of the texts only and teaches the layers above the aligned one, not those below.
 
     Args:
         student: The model.
@@ -252,7 +291,7 @@ def losses(
     pooled = functional.normalize(mean_pooled(hidden.float(), ids.ne(PAD)), dim=1)
     with torch.autocast(words.device.type, enabled=False):
         contrastive, cosine = alignment_losses(pooled, which, anchors, others)
-    predicted = student.top(hidden[:rows], wide[:rows])[chosen]
+    predicted = student.top(hidden[:rows].detach(), wide[:rows])[chosen]
     if len(predicted):
         masked = functional.cross_entropy(student.head(predicted, words), ids[:rows][chosen])
     else:

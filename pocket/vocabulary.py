@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import random
 from pathlib import Path
 
 import click
+import numpy as np
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import (
@@ -21,43 +21,25 @@ from tokenizers import (
 )
 
 from adaptstilts.record.files import write_text
-from pocket.corpus import LANGUAGES, read_monolingual
+from pocket.batches import draw, read_examples, sampling_probabilities
 
 SPECIAL_TOKENS = ("<s>", "<pad>", "</s>", "<unk>")
 MASK_TOKEN = "<mask>"
 MAX_LENGTH = 128
-PIECES = 29_500
-LINES, POWER = 400_000, 0.5
-"""How many lines are drawn over all languages; a language's share is its line count to a power."""
+PIECES = 35_000
+LINES = 1_000_000
+"""How many texts are drawn."""
 
 Piece = tuple[str, float]
 """A piece and its log probability."""
 
 
-def sample_lines(
-    data: Path, languages: list[str], lines: int, power: float, seed: int
-) -> list[str]:
-    """Draws lines with each language's share proportional to its line count to a power.
-
-    Args:
-        data: The pretraining folder.
-        languages: ISO 639-1 codes.
-        lines: How many lines to draw over all languages.
-        power: 1 keeps the languages' sizes, 0 makes them equal.
-        seed: Decides which lines are drawn.
-
-    Returns:
-        The lines, language by language, fewer than asked where a language has too few.
-    """
-    rng = random.Random(seed)
-    texts = {code: [text for _, text in read_monolingual(data, code)] for code in languages}
-    weight = {code: len(found) ** power for code, found in texts.items()}
-    total = sum(weight.values()) or 1.0
-    drawn: list[str] = []
-    for code, found in texts.items():
-        count = min(len(found), round(lines * weight[code] / total))
-        drawn += [text[:500].replace("\u200d", " ") for text in rng.sample(found, count)]
-    return drawn
+def sample_lines(work: Path, lines: int, seed: int) -> list[str]:
+    """Draws examples with the probabilities with which the encoder will see them."""
+    labels, texts = read_examples(work)
+    cumulative = np.cumsum(sampling_probabilities(labels))
+    drawn = draw(cumulative, lines, np.random.default_rng(seed))
+    return [texts[i].replace("\u200d", " ") for i in drawn]
 
 
 def train_pieces(lines: list[str], pieces: int, threads: int) -> tuple[list[Piece], bytes]:
@@ -141,16 +123,15 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--work", type=click.Path(path_type=Path), required=True)
+@click.option("--work", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=1, show_default=True)
-def main(data: Path, work: Path, threads: int, seed: int) -> None:
-    """Trains the tokenizer and writes it to WORK/tokenizer."""
+def main(work: Path, threads: int, seed: int) -> None:
+    """Trains the tokenizer on WORK's examples and writes it to WORK/tokenizer."""
     if (work / "tokenizer" / "tokenizer.json").exists():
         click.echo("tokenizer: there already")
         return
-    text = sample_lines(data, ["en", *LANGUAGES], LINES, POWER, seed)
+    text = sample_lines(work, LINES, seed)
     tokenizer = build_tokenizer(*train_pieces(text, PIECES, threads))
     write_tokenizer(tokenizer, work / "tokenizer")
     click.echo(f"tokenizer: {tokenizer.get_vocab_size()} pieces from {len(text)} lines")

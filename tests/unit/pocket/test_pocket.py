@@ -34,6 +34,7 @@ from pocket.train import Settings, Watch, keep_entries, train
 from pocket.training import (
     ALIGNED_LAYER,
     PAD,
+    SET_APART,
     Student,
     alignment_losses,
     configuration,
@@ -76,7 +77,7 @@ def write(examples: Examples, folder: Path) -> None:
 
 
 def unit_vectors(count: int, seed: int) -> torch.Tensor:
-    vectors = torch.randn(count, 32, generator=torch.Generator().manual_seed(seed))
+    vectors = torch.randn(count, 128, generator=torch.Generator().manual_seed(seed))
     return torch.nn.functional.normalize(vectors, dim=1)
 
 
@@ -94,7 +95,7 @@ def trained(work: Path) -> Path:
     start = fit(tokens, anchors, pieces, steps=2, batch_size=16)
     assert start.shape == pieces.shape
     assert bool(start.isfinite().all())
-    assert train(work, tokens, anchors, start, SETTINGS, hidden=32).step == 4
+    assert train(work, tokens, anchors, start, SETTINGS, hidden=128).step == 4
     return work
 
 
@@ -243,8 +244,8 @@ def test_the_encoder_starts_as_a_bag_of_words(work: Path) -> None:
     tokens, _, pieces = inputs(work)
     wide = torch.randn(len(pieces), 256, generator=torch.Generator().manual_seed(0)) / 16
     wide *= torch.linspace(0.2, 1.4, len(pieces))[torch.randperm(len(pieces))][:, None]
-    wide[:4] = 0.0
-    wide[-1] = 0.0
+    wide[:4] = wide[-1] = 0.0
+    wide[:, -SET_APART:] = 0.0
     torch.manual_seed(0)
     student = Student(configuration(len(wide)), wide).eval()
     ids = padded(tokens, np.arange(60))
@@ -258,18 +259,35 @@ def test_the_encoder_starts_as_a_bag_of_words(work: Path) -> None:
     assert (found * flat).sum(1).mean().item() < (found * bags).sum(1).mean().item()
 
 
+def test_the_first_heads_start_with_a_look_at_their_neighbours() -> None:
+    torch.manual_seed(0)
+    student = Student(configuration(60), torch.randn(60, 256) / 16).eval()
+    ids = torch.randint(4, 59, (1, 12))
+    inner = student.encoder.encoder.layer[1].attention.self
+    with torch.inference_mode():
+        hidden = student.encoder(ids, output_hidden_states=True).hidden_states[1]
+        query, key = (
+            module(hidden).view(12, 4, 64).transpose(0, 1) for module in (inner.query, inner.key)
+        )
+        looks = (query @ key.transpose(1, 2) / 8).softmax(-1)
+    assert looks[0, 1:].argmax(1).tolist() == list(range(11)), "the token before"
+    assert looks[1, :-1].argmax(1).tolist() == list(range(1, 12)), "the token after"
+    assert looks[:2].max(-1).values.mean() > 0.7
+    assert looks[2:].max(-1).values.mean() < 0.3
+
+
 def test_accuracy_is_written_down_on_the_way(work: Path, tmp_path: Path) -> None:
     tokens, anchors, pieces = inputs(work)
     tokenizer = Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json"))
     pair = (["die Katze sieht", "rotes Haus"], ["the cat sees", "red house"])
     watch = Watch(tokenizer, dict.fromkeys(LANGUAGES, pair), 2)
-    train(tmp_path, tokens, anchors, pieces, SETTINGS, hidden=32, watch=watch)
+    train(tmp_path, tokens, anchors, pieces, SETTINGS, hidden=128, watch=watch)
     entries = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [2, 4]
     assert all(set(entry["accuracy"]) == set(LANGUAGES) for entry in entries)
     alone = tmp_path / "alone"
     alone.mkdir()
-    train(alone, tokens, anchors, pieces, SETTINGS, hidden=32)
+    train(alone, tokens, anchors, pieces, SETTINGS, hidden=128)
     with_watch, without = (
         torch.load(folder / "checkpoint.pt", weights_only=True)["student"]
         for folder in (tmp_path, alone)
@@ -338,11 +356,11 @@ def test_a_run_that_is_broken_off_ends_as_one_that_is_not(work: Path, tmp_path: 
         folder.mkdir()
         for number, stop in enumerate(stops):
             torch.manual_seed(99 + number)  # nothing may hang on the generator that happens to be
-            train(folder, tokens, anchors, pieces, SETTINGS, hidden=32, stop=stop)
+            train(folder, tokens, anchors, pieces, SETTINGS, hidden=128, stop=stop)
         weights.append(torch.load(folder / "checkpoint.pt", weights_only=True)["student"])
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     with pytest.raises(ValueError, match="was made with"):
-        train(folder, tokens, anchors, pieces, Settings(steps=5, budget=256), hidden=32)
+        train(folder, tokens, anchors, pieces, Settings(steps=5, budget=256), hidden=128)
 
 
 def test_entries_of_steps_that_are_taken_again_are_dropped(tmp_path: Path) -> None:
@@ -362,7 +380,7 @@ def test_export_keeps_the_encoder_and_the_head(trained: Path, tmp_path: Path) ->
     tokenizer = Tokenizer.from_file(str(path))
     texts = ["the cat sees a house", "old trees and water"]
     whole, again = encode(encoder, tokenizer, texts), encode(packed, tokenizer, texts)
-    assert whole.shape == (7, 2, 32)
+    assert whole.shape == (7, 2, 128)
     assert torch.allclose(whole, again, atol=0.05)
     one = perplexity(encoder, head, tokenizer, texts * 20)
     two = perplexity(encoder, packed_head, tokenizer, texts * 20)
