@@ -40,7 +40,9 @@ def bag_losses(
     nothing = torch.empty(0, dtype=torch.long)
     parts = [
         alignment_losses(*part, anchors, nothing)
-        for part in zip(pooled.split(CANDIDATES), which.split(CANDIDATES), strict=True)
+        for part in zip(
+            torch.split(pooled, CANDIDATES), torch.split(which, CANDIDATES), strict=True
+        )
     ]
     contrastive, cosine = (torch.stack(values).mean() for values in zip(*parts, strict=True))
     return contrastive, cosine
@@ -102,7 +104,7 @@ def fit(
 
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--steps", default=1000, show_default=True)
+@click.option("--steps", default=1600, show_default=True)
 @click.option("--without", multiple=True, help="A source to leave out (repeatable).")
 @click.option("--threads", default=2, show_default=True)
 @click.option("--seed", default=1, show_default=True)
@@ -112,7 +114,10 @@ def main(work: Path, steps: int, without: tuple[str, ...], threads: int, seed: i
         click.echo("embeddings: there already")
         return
     torch.set_num_threads(threads)
-    tokens = leave_out(tokenize(work), without)
+    try:
+        tokens = leave_out(tokenize(work), without)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
     anchors = torch.from_numpy(np.load(work / "anchors.npy"))
     pieces = torch.from_numpy(np.load(work / "pieces.npy"))
     save_array(work / "embeddings.npy", fit(tokens, anchors, pieces, steps, seed=seed).numpy())

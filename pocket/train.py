@@ -75,7 +75,7 @@ class Settings:
         threads: CPU threads.
     """
 
-    steps: int = 4200
+    steps: int = 2800
     budget: int = 4096
     peak: float = 8e-4
     seed: int = 1

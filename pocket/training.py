@@ -122,8 +122,10 @@ class Student(nn.Module):
         positions[:, -SET_APART:-2] = POSITION_LENGTH * torch.cat([angles.sin(), angles.cos()], 1)
         for layer in self.encoder.encoder.layer[:ALIGNED_LAYER]:
             attention = layer.attention.self
+            size = attention.attention_head_size
             for head, offset in enumerate(NEIGHBOURS):
-                look_at(attention, head, offset)
+                rows = slice(head * size, (head + 1) * size)
+                look_at(attention.query.weight[rows], attention.key.weight[rows], offset)
             for reading in (
                 attention.query,
                 attention.key,
@@ -172,21 +174,24 @@ class Student(nn.Module):
 
 
 @torch.no_grad()
-def look_at(attention: nn.Module, head: int, offset: int) -> None:
+def look_at(query: Tensor, key: Tensor, offset: int) -> None:
     """Starts an attention head so that it looks at the token some places on.
 
     By cos(a)cos(b) + sin(a)sin(b) = cos(a - b), the product of query and key is highest where the
     key's position is the query's plus the offset.
+
+    Args:
+        query: The head's rows of the query's weight [head size, hidden], written in place.
+        key: The same of the key's weight.
+        offset: In tokens.
     """
     count = len(POSITION_ANGLES)
-    query, key = attention.query.weight, attention.key.weight
-    start = head * attention.attention_head_size
-    rows = start + torch.arange(count)
-    sines = query.shape[1] - SET_APART + torch.arange(count)
+    rows = torch.arange(count)
+    sines = query.shape[1] - SET_APART + rows
     cosines = sines + count
     turn = POSITION_ANGLES * offset
-    for weight in (query, key):
-        weight[start : start + attention.attention_head_size] = 0.0
+    query.zero_()
+    key.zero_()
     query[rows, sines] = query[rows + count, cosines] = SHARPNESS * turn.cos()
     query[rows, cosines] = SHARPNESS * turn.sin()
     query[rows + count, sines] = -SHARPNESS * turn.sin()

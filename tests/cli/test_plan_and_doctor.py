@@ -41,8 +41,8 @@ def test_plan_tells_stages_keys_and_parameters() -> None:
     told = json.loads(done.stdout)
     assert [stage["kind"] for stage in told["stages"]].count("train") == 1
     assert told["profile"] == "pocket"
-    # Rank 4 on query, value, intermediate and output of 6 layers, width 256, feed-forward 1024.
-    assert told["budget"]["adapter_parameters"] == {"sst2": 6 * 4 * (2 * 512 + 2 * 1280)}
+    # Rank 4 on query, value, intermediate and output of 6 layers, width 256, feed-forward 512.
+    assert told["budget"]["adapter_parameters"] == {"sst2": 6 * 4 * (2 * 512 + 2 * 768)}
     shown = CliRunner().invoke(main, ["plan", SMOKE])
     assert shown.exit_code == 0
     assert all(stage["key"] in shown.stdout for stage in told["stages"])

@@ -12,6 +12,7 @@ from adaptstilts.metric.bootstrap import (
     language_difference_intervals,
     language_intervals,
     macro_interval,
+    seed_interval,
 )
 
 
@@ -202,3 +203,42 @@ def test_what_does_not_fit_is_refused() -> None:
         macro_interval([one], [ids], resamples=0)
     with pytest.raises(ValueError, match="confidence"):
         macro_interval([one], [ids], confidence=1.0)
+
+
+def seeds_of(generator, seeds: int, sizes: list[int], spread: float):
+    """Paired differences of trainings whose true effects differ, on shared sentences."""
+    clusters = [np.arange(n) for n in sizes]
+    common = [generator.normal(0, 0.4, (n, 1)) for n in sizes]
+    hits = [
+        [effect + c + generator.normal(0, 0.3, c.shape) for c in common]
+        for effect in generator.normal(0.02, spread, seeds)
+    ]
+    return hits, clusters
+
+
+@pytest.mark.parametrize(("seeds", "spread"), [(3, 0.0), (3, 0.02), (3, 0.1), (5, 0.03)])
+def test_seed_intervals_cover_the_truth_as_often_as_they_say(seeds: int, spread: float) -> None:
+    generator = np.random.default_rng(11)
+    runs, covered = 600, 0
+    for _ in range(runs):
+        hits, clusters = seeds_of(generator, seeds, [120, 80], spread)
+        found = seed_interval(hits, clusters, resamples=200)
+        covered += bool(found.low[0] <= 0.02 <= found.high[0])
+    # Two standard errors of the simulation (0.9 points each) around 93 to 97 %.
+    assert 0.93 - 0.018 <= covered / runs <= 0.97 + 0.018
+
+
+def test_equal_seeds_leave_the_interval_of_the_sentences() -> None:
+    hits, clusters = sample([300, 200], 320)
+    found = seed_interval([hits] * 3, clusters, resamples=4000)
+    alone = macro_interval(hits, clusters, resamples=4000)
+    assert found.value == pytest.approx(alone.value)
+    assert found.low == pytest.approx(alone.low, abs=0.004)
+    assert found.high == pytest.approx(alone.high, abs=0.004)
+
+
+def test_one_seed_has_no_interval_for_seeds() -> None:
+    hits, clusters = sample([30, 20], 32)
+    assert np.isnan(seed_interval([hits], clusters).low).all()
+    with pytest.raises(ValueError, match="the same languages"):
+        seed_interval([hits, hits[:1]], clusters)
