@@ -28,7 +28,7 @@ LIMITS = [
     "near duplicates are in (11 to 18 % of the foreign test sentences in de fr tr ar fi have a "
     "twin that differs in one word); no figure here is to be set beside published ones",
     "texts had at most 120 characters (60 in ja zh ko th), 99 % of them at most 37 ids: positions "
-    "above about 47 are as they were initialised",
+    "above about 47 are the sines and cosines that they started as",
     "the masked LM at the top had little training",
     "software help, game prose and Tatoeba sentences make up most of the bitext",
     "the objective was chosen by trials on the bundled pocket bitext",
