@@ -60,7 +60,11 @@ def test_nothing_is_gathered_from_the_held_out_source(tmp_path: Path) -> None:
         with gzip.open(path, "wt", encoding="utf-8") as file:
             file.writelines(f"{source} says {n}.\t{source} parla {n}.\n" for n in range(5))
             file.write(f"{source} {'says ' * 30}\tcosì\n")
-    rows = gather(tmp_path, ["it"], seed=1).rows
+    examples = gather(tmp_path, ["it"], seed=1, words={"it": ["casa", "x"]})
+    assert [row for row in examples.rows if row[1] == "wordfreq"] == [
+        ("it", "wordfreq", examples.anchors.index(("it", "casa")), "casa")
+    ]
+    rows = examples.rows
     texts = [text for *_, text in rows]
     assert not [text for text in texts if HELD_OUT in text]
     assert {f"wesnoth parla {n}." for n in range(5)} <= set(texts)
