@@ -130,13 +130,23 @@ def card(work: Path, state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def export(work: Path, to: Path, scores: Path | None = None) -> None:
+def refresh_card(folder: Path, **parts: Any) -> None:
+    """Puts parts into an exported folder's card, and the digests of the files as they are now."""
+    path = folder / "card.json"
+    content = json.loads(path.read_text(encoding="utf-8")) | parts
+    content["sha256"] = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ("model.safetensors", HEAD_FILE, "tokenizer.json")
+    }
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def export(work: Path, to: Path) -> None:
     """Writes the encoder of a work folder as the product carries it.
 
     Args:
         work: The work folder.
         to: The folder to write.
-        scores: What `pocket.evaluate` wrote, for the card.
     """
     state = read_checkpoint(work)
     encoder, head, tokenizer = unpacked(work)
@@ -151,23 +161,16 @@ def export(work: Path, to: Path, scores: Path | None = None) -> None:
     with replacing(to / HEAD_FILE) as partial:
         save_file({f"lm_head.{k}": v.half() for k, v in head.state_dict().items()}, partial)
         partial.chmod(0o644)
-    content = card(work, state)
-    content["sha256"] = {
-        name: hashlib.sha256((to / name).read_bytes()).hexdigest()
-        for name in ("model.safetensors", HEAD_FILE, "tokenizer.json")
-    }
-    if scores is not None:
-        content["scores"] = json.loads(scores.read_text(encoding="utf-8"))
-    write_text(to / "card.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_text(to / "card.json", json.dumps(card(work, state), ensure_ascii=False))
+    refresh_card(to)
 
 
 @click.command()
 @click.option("--work", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--to", type=click.Path(path_type=Path), required=True, help="The folder to write.")
-@click.option("--scores", type=click.Path(path_type=Path, exists=True), help="For the card.")
-def main(work: Path, to: Path, scores: Path | None) -> None:
+def main(work: Path, to: Path) -> None:
     """Exports WORK/checkpoint.pt and the tokenizer."""
-    export(work, to, scores)
+    export(work, to)
     size = sum(path.stat().st_size for path in to.iterdir()) / 1e6
     click.echo(f"export: {size:.2f} MB")
 
