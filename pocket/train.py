@@ -71,8 +71,9 @@ class Settings:
         peak: The learning rate's peak.
         seed: Decides the weights' start, the draws and the masks.
         without: Sources that were left out.
-        device: `cpu` or `cuda`; on a GPU the layers' matrix products are in bfloat16.
+        device: `cpu` or `cuda`.
         threads: CPU threads.
+        precision: Of the layers' matrix products: `fp32` or `bf16`.
     """
 
     steps: int = 2800
@@ -82,6 +83,7 @@ class Settings:
     without: tuple[str, ...] = ()
     device: str = "cpu"
     threads: int = 2
+    precision: str = "fp32"
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ def train(
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + progress.step)
         which = torch.from_numpy(tokens.anchors[batch]).to(device)
         others = pool[torch.randint(len(pool), (BANK,), generator=generator)].to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
             found = losses(student, padded(tokens, batch), which, anchors, others, generator)
         optimizer.zero_grad()
         torch.autograd.backward(found.total)
@@ -290,6 +292,12 @@ def keep_entries(log: Path, step: int) -> None:
 @click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), help="Default: a GPU if there is one."
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16"]),
+    help="Of matrix products. Default: bf16 on a GPU, fp32 on a CPU (bf16 is faster there only "
+    "where the processor has instructions for it).",
+)
 @click.option("--bitext", type=click.Path(path_type=Path, exists=True), help="To watch.")
 @click.option("--watch-every", default=250, show_default=True, help="Steps between two looks.")
 @click.option("--threads", default=Settings.threads, show_default=True)
@@ -301,6 +309,7 @@ def main(
     peak: float,
     without: tuple[str, ...],
     device: str | None,
+    precision: str | None,
     bitext: Path | None,
     watch_every: int,
     threads: int,
@@ -312,10 +321,11 @@ def main(
     """
     torch.set_num_threads(threads)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    click.echo(f"train: on {device}")
     anchors = torch.from_numpy(np.load(work / "anchors.npy"))
     embeddings = torch.from_numpy(np.load(work / "embeddings.npy"))
-    settings = Settings(steps, budget, peak, seed, without, device, threads)
+    precision = precision or ("bf16" if device == "cuda" else "fp32")
+    settings = Settings(steps, budget, peak, seed, without, device, threads, precision)
+    click.echo(f"train: on {device} in {precision}")
     tokenizer = Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json"))
     watch = Watch(tokenizer, evaluate.read_bundled(bitext), watch_every) if bitext else None
     try:

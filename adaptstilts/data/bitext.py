@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adaptstilts.data.classification import require_text
-from adaptstilts.data.rows import Rows, place, require_columns
+from adaptstilts.data.rows import Rows, place
 from adaptstilts.errors import DataError
-
-FOREIGN_COLUMN = "source_sentence"
-ENGLISH_COLUMN = "target_sentence"
 
 
 @dataclass(frozen=True)
 class Bitext:
-    """Sentences and their English translations.
+    """Sentences and their translations, in English nearly always.
 
     Attributes:
-        language: Code of the foreign language.
-        foreign: Sentences in that language.
+        language: Code of the foreign language; both codes of a pair without English (`fr-es`).
+        foreign: Sentences in that language; of a pair without English those of the first.
         english: Their translations; `english[i]` translates `foreign[i]`.
     """
 
@@ -34,8 +31,8 @@ def bitext(rows: Rows, language: str) -> Bitext:
     """Read rows as aligned sentences.
 
     Args:
-        rows: Rows with the columns `source_sentence` (foreign) and `target_sentence` (English).
-        language: Code of the foreign language.
+        rows: Rows with two columns: the foreign side first, then English.
+        language: Code of the foreign language, or both codes of a pair without English.
 
     Returns:
         The pairs in the rows' order, without surrounding white space (the hub's copy of Tatoeba
@@ -45,24 +42,26 @@ def bitext(rows: Rows, language: str) -> Bitext:
         DataError: There are no rows, the sides are of unequal length, or a sentence is missing,
             empty or no text; names language, file and row.
     """
-    where = f"{rows.provenance.location} ({language}–en)"
-    require_columns(rows.columns, (FOREIGN_COLUMN, ENGLISH_COLUMN), where)
-    foreign, english = rows.columns[FOREIGN_COLUMN], rows.columns[ENGLISH_COLUMN]
+    pair = language if "-" in language else f"{language}-en"
+    where = f"{rows.provenance.location} ({pair.replace('-', '–')})"
+    if len(rows.columns) != 2:
+        raise DataError(f"{where}: {len(rows.columns)} columns; a bitext has two.")
+    (first, foreign), (second, english) = rows.columns.items()
     if len(foreign) != len(english):
         raise DataError(
-            f"{where}: {len(foreign)} {language} sentences but {len(english)} English ones; both "
-            "sides must have one a row. Fetch the table again."
+            f"{where}: {len(foreign)} sentences in `{first}` but {len(english)} in `{second}`; "
+            "both sides must have one a row. Fetch the table again."
         )
     if not foreign:
         raise DataError(f"{where} has no rows; fetch it again, or leave the language out.")
     return Bitext(
         language,
         [
-            require_text(cell, FOREIGN_COLUMN, place(rows.provenance, index))
+            require_text(cell, first, place(rows.provenance, index))
             for index, cell in enumerate(foreign)
         ],
         [
-            require_text(cell, ENGLISH_COLUMN, place(rows.provenance, index))
+            require_text(cell, second, place(rows.provenance, index))
             for index, cell in enumerate(english)
         ],
     )

@@ -128,7 +128,7 @@ def read_jsonl(
         raise DataError(f"{location} has no rows; fetch it again, or take it out of the mirror.")
     cells: dict[str, list[Any]] = {column: [] for column in columns}
     for number, line in enumerate(_lines(content), start=1):
-        row = _parse(line, f"{location}, row {number}")
+        row = parse(line, f"{location}, row {number}")
         require_columns(row, columns, f"{location}, row {number}")
         for column in columns:
             cells[column].append(row[column])
@@ -175,8 +175,16 @@ def require_columns(present: Mapping[str, Any], columns: Sequence[str], where: s
         )
 
 
-def _parse(line: bytes, where: str) -> dict[str, Any]:
-    """One line as a JSON object."""
+def parse(line: bytes, where: str) -> dict[str, Any]:
+    """One line as a JSON object.
+
+    Args:
+        line: The line, without its end.
+        where: What an error calls it.
+
+    Raises:
+        DataError: It is not UTF-8, not JSON, or no object.
+    """
     try:
         row = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as err:

@@ -138,7 +138,7 @@ def _carry_out(
             "data": [DataRecord.model_validate(row) for row in tables.values()],
             "stages": stages,
             "adapters": adapters,
-            "headline": _headline(plan),
+            "headline": _headline(plan, summaries),
             "notices": notices,
             "peak_memory_bytes": max((row.peak_memory_bytes or 0 for row in stages), default=None),
         }
@@ -193,23 +193,44 @@ def _first_record(plan: Plan) -> RunRecord:
         versions=versions(PACKAGES),
         git=None if git is None else GitRecord.model_validate(git),
         hardware=plan.hardware,
-        seeds={name: adapter.training.seed for name, adapter in plan.recipe.adapters.items()},
+        seeds={
+            stage.name: stage.adapter.training.seed
+            for stage in plan.stages
+            if isinstance(stage, Train)
+        },
         notices=list(plan.notices),
     )
 
 
-def _headline(plan: Plan) -> HeadlineRecord | None:
+WHY = {
+    "held_out": "chosen by the baseline's score on held-out sentences",
+    "leave_languages_out": "chosen for each language by the baseline's score on all others",
+    "oracle": "chosen by the baseline's score on the very sentences that are scored",
+}
+
+
+def _headline(plan: Plan, summaries: dict[str, Summary]) -> HeadlineRecord | None:
     """The figure that the report leads with: that of the first measurement of finished systems."""
     for stage in plan.stages:
-        if isinstance(stage, Score) and stage.baseline is not None:
-            return HeadlineRecord(
-                benchmark=stage.benchmark,
-                protocol=stage.protocol.name,
-                layer=stage.headline.layer,
-                direction=stage.protocol.directions[0],
-                metric=stage.protocol.metrics[0],
-                why=stage.headline.why,
-            )
+        if not isinstance(stage, Score) or not stage.baselines:
+            continue
+        chosen = summaries[stage.key].details["chosen"]
+        layers: dict[str, int] = {} if chosen is None else chosen["layers"]
+        if stage.headline is not None:
+            layer, why = stage.headline.layer, stage.headline.why
+        else:
+            same = set(layers.values())
+            layer, why = (same.pop() if len(same) == 1 else None), WHY[chosen["on"]]
+        return HeadlineRecord(
+            benchmark=stage.benchmark,
+            protocol=stage.protocol.name,
+            layer=layer,
+            direction=stage.protocol.directions[0],
+            metric=stage.protocol.metrics[0],
+            why=why,
+            chosen=None if chosen is None else chosen["on"],
+            layers=layers,
+        )
     return None
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from adaptstilts.alignment.protocol import PROTOCOLS, headline_layer
 from adaptstilts.base.identity import POCKET, Identity, identify
 from adaptstilts.composition.expression import adapter_weights
-from adaptstilts.data.source import Profile, Source, find, mirror_root, open_sources
+from adaptstilts.data.source import Profile, Source, mirror_root, open_sources
 from adaptstilts.errors import Problem, RecipeError
+from adaptstilts.experiment import bitexts
 from adaptstilts.experiment.key import stage_key
 from adaptstilts.experiment.machine import (
     Choice,
@@ -19,15 +20,25 @@ from adaptstilts.experiment.machine import (
     choose_device,
     choose_profile,
 )
-from adaptstilts.experiment.stage import Align, Headline, Located, Score, Stage, Train, Update
+from adaptstilts.experiment.stage import (
+    NO_EXTRAS,
+    Align,
+    Extras,
+    Headline,
+    Located,
+    Score,
+    Selection,
+    Stage,
+    Train,
+    Update,
+)
 from adaptstilts.recipe.load import load, profiles
-from adaptstilts.recipe.measure import Tatoeba
-from adaptstilts.recipe.recipe import Recipe
-from adaptstilts.recipe.tree import spell
+from adaptstilts.recipe.measure import Measure, OwnBitext, Tatoeba
+from adaptstilts.recipe.recipe import Recipe, without_sweeps
+from adaptstilts.recipe.tree import KeyPath, spell
 from adaptstilts.record.provenance import hardware
 from adaptstilts.record.run import HardwareRecord
-from adaptstilts.task.declaration import Table
-from adaptstilts.task.registry import BENCHMARKS, NAMES, TASKS, languages
+from adaptstilts.task.registry import NAMES, TASKS
 
 
 @dataclass(frozen=True)
@@ -81,10 +92,10 @@ def plan(
     if "auto" in (recipe.base.device, recipe.base.compute):
         notices.append(f"device {device} and precision {compute}: chosen for this machine")
     base = recipe.base.model_copy(update={"device": device, "compute": compute})
-    recipe = recipe.model_copy(update={"base": base})
+    recipe = without_sweeps(recipe.model_copy(update={"base": base}))
     identity = identify(base.model, base.revision)
     sources = open_sources(choice.profile, mirror)
-    builder = _Builder(recipe, str(path), choice, identity, sources, notices)
+    builder = _Builder(recipe, str(path), path.parent, choice, identity, sources, notices)
     return Plan(recipe, path, choice, identity, machine, tuple(builder.stages()), tuple(notices))
 
 
@@ -117,12 +128,17 @@ def _choose(
     return choice, load(path, profile=choice.layer, overrides=overrides, names=NAMES)
 
 
+Trainings = dict[tuple[str, int | None], Train]
+"""The stage that trains an adapter, by its name and one of the recipe's seeds."""
+
+
 @dataclass
 class _Builder:
     """Gathers the stages of one recipe."""
 
     recipe: Recipe
     source: str
+    folder: Path
     choice: Choice
     identity: Identity
     sources: list[Source]
@@ -130,11 +146,16 @@ class _Builder:
 
     def stages(self) -> list[Stage]:
         """All stages, each after what it needs, none twice."""
-        trainings = {name: self._train(name) for name in self.recipe.adapters}
+        trainings = {
+            (name, seed): self._train(name, seed)
+            for seed in self._seeds()
+            for name in self.recipe.adapters
+        }
         stages: dict[str, Stage] = {stage.key: stage for stage in trainings.values()}
         for index, measure in enumerate(self.recipe.measure):
-            score = self._score(index, measure.tatoeba, trainings)
-            for align in score.aligns:
+            score = self._score(index, measure, trainings)
+            chosen_by = () if score.selection is None else score.selection.aligns
+            for align in (*chosen_by, *score.aligns):
                 stages.setdefault(align.key, align)
             stages.setdefault(score.key, score)
         found = [
@@ -149,6 +170,10 @@ class _Builder:
             self.notices.append(f"data {name}: from the {_source_words(source)}")
         return list(stages.values())
 
+    def _seeds(self) -> list[int | None]:
+        """The seeds that all adapters are trained with; None for each adapter's own."""
+        return [None] if self.recipe.seeds is None else list(self.recipe.seeds)
+
     def _base(self) -> dict[str, Any]:
         """What of the base decides a result; trimming does not, it is lossless."""
         base = self.recipe.base
@@ -159,11 +184,14 @@ class _Builder:
             "device": base.device,
         }
 
-    def _train(self, name: str) -> Train:
-        """The stage that trains an adapter."""
+    def _train(self, name: str, seed: int | None) -> Train:
+        """The stage that trains an adapter, with its own seed or another."""
         adapter = self.recipe.adapters[name]
+        if seed is not None:
+            training = adapter.training.model_copy(update={"seed": seed})
+            adapter = adapter.model_copy(update={"training": training})
         task = TASKS[adapter.task]
-        source = self._holder([task.train, task.test])
+        source = bitexts.holder([task.train, task.test], self.sources)
         train, test = Located(task.train, source), Located(task.test, source)
         key = stage_key(
             "train",
@@ -177,65 +205,99 @@ class _Builder:
                 "test": _identity(test),
             },
         )
-        return Train(name, key, adapter, task, train, test)
+        return Train(_seeded(name, seed), key, adapter, task, train, test)
 
-    def _score(self, index: int, tatoeba: Tatoeba, trainings: dict[str, Train]) -> Score:
+    def _score(self, index: int, measure: Measure, trainings: Trainings) -> Score:
         """The stage that scores one measurement, with the encodings that it needs."""
-        protocol = PROTOCOLS[tatoeba.protocol]
-        bitexts = self._bitexts(tatoeba)
-        benchmark = next(iter(bitexts.values())).dataset
+        section = measure.retrieval
+        place = ("measure", index, "bitext" if measure.tatoeba is None else "tatoeba")
+        protocol = PROTOCOLS[section.protocol]
+        located = self._bitexts(section)
+        benchmark = next(iter(located.values())).dataset
         depth = self._depth()
-        try:
-            layer, why = headline_layer(protocol, asked=tatoeba.layer, layers=depth)
-        except LookupError as error:
-            place = spell(("measure", index, "tatoeba", "layer"))
-            raise RecipeError(self.source, [Problem(0, 0, place, str(error))]) from error
-        layers = range(depth + 1) if tatoeba.layers == "all" else sorted(tatoeba.layers)
-        if max(layers) > depth:
-            place = spell(("measure", index, "tatoeba", "layers"))
-            message = f"layer {max(layers)} is not there: the base has layers 0 to {depth}"
-            raise RecipeError(self.source, [Problem(0, 0, place, message)])
-        names = list(self.recipe.systems) if tatoeba.systems == "all" else tatoeba.systems
-        shares = _shares(tatoeba)
+        layers = tuple(range(depth + 1) if section.layers == "all" else sorted(section.layers))
+        listed = [] if section.select is None else section.select.layer
+        for name, deepest in (
+            (("layers",), max(layers)),
+            (("select", "layer"), max((x for x in listed if isinstance(x, int)), default=0)),
+        ):
+            if deepest > depth:
+                message = f"layer {deepest} is not there: the base has layers 0 to {depth}"
+                raise self._problem((*place, *name), message)
+        selection = self._selection(section, located, layers, trainings)
+        headline = None
+        if selection is None:
+            try:
+                layer, why = headline_layer(protocol, asked=section.layer, layers=depth)
+            except LookupError as error:
+                raise self._problem((*place, "layer"), str(error)) from error
+            headline = Headline(layer, why)
+        names = list(self.recipe.systems) if section.systems == "all" else section.systems
         aligns = tuple(
-            self._align(name, share, bitexts, tuple(layers), trainings)
+            self._align(name, seed, share, located, layers, trainings, extras=_extras(section))
             for name in names
-            for share in shares
+            for seed in self._seeds_of(name)
+            for share in _shares(section)
         )
-        baseline = None
-        if tatoeba.during is None:
-            baseline = next((a for a in aligns if a.system == self.recipe.report.baseline), None)
+        baselines: tuple[Align, ...] = ()
+        if section.during is None:
+            baselines = tuple(a for a in aligns if a.system == self.recipe.report.baseline)
+        contrasts = () if section.during else self._contrasts(names)
         decides = {
-            "headline": layer,
+            "contrasts": contrasts,
+            "headline": None if headline is None else headline.layer,
+            "selection": None
+            if selection is None
+            else (selection.on, selection.layers, [align.key for align in selection.aligns]),
             "aligns": [(align.key, align.system, align.seed) for align in aligns],
-            "baseline": None if baseline is None else baseline.key,
+            "baselines": [align.key for align in baselines],
             "protocol": protocol.name,
             "benchmark": benchmark,
-            "languages": {language: _identity(one) for language, one in bitexts.items()},
+            "languages": {language: _identity(one) for language, one in located.items()},
         }
         return Score(
-            name=tatoeba.protocol if tatoeba.during is None else "during training",
+            name=section.protocol if section.during is None else "during training",
             key=stage_key("score", decides),
             benchmark=benchmark,
             protocol=protocol,
-            headline=Headline(layer, why),
+            headline=headline,
+            selection=selection,
             aligns=aligns,
-            baseline=baseline,
-            bitexts=bitexts,
+            contrasts=contrasts,
+            baselines=baselines,
+            bitexts=located,
         )
+
+    def _contrasts(self, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+        """Each measured system that is one adapter, with every measured control of it."""
+        systems = {name: self.recipe.systems[name] for name in names}
+        found = []
+        for control, expression in systems.items():
+            adapter = self.recipe.adapters.get(expression) if isinstance(expression, str) else None
+            studied = getattr(adapter, "of", None)
+            found += [(name, control) for name, one in systems.items() if one == studied]
+        return tuple(found)
+
+    def _problem(self, path: KeyPath, message: str) -> RecipeError:
+        """A mistake of the recipe that only the base's shape shows."""
+        return RecipeError(self.source, [Problem(0, 0, spell(path), message)])
 
     def _align(
         self,
         system: str,
+        seed: int | None,
         share: float | None,
         bitexts: dict[str, Located],
         layers: tuple[int, ...],
-        trainings: dict[str, Train],
+        trainings: Trainings,
+        *,
+        extras: Extras = NO_EXTRAS,
     ) -> Align:
         """The stage that encodes a benchmark with one system, finished or at a share."""
         weights = adapter_weights(self.recipe.systems[system])
+        used = {name: trainings[name, seed] for name in weights}
         updates = tuple(
-            Update(name, trainings[name].key, share, weight)
+            Update(name, used[name].key, share, weight)
             for name, weight in weights.items()
             if share != 0.0
         )
@@ -246,12 +308,14 @@ class _Builder:
                 # An update of weight 0 is switched off, so that system is the base and shares it.
                 "updates": [(u.training, u.share, u.weight) for u in updates if u.weight != 0.0],
                 "layers": layers,
+                "extras": vars(extras),
                 "languages": {language: _identity(one) for language, one in bitexts.items()},
             },
         )
-        seeds = [self.recipe.adapters[name].training.seed for name in weights]
+        seeds = [training.adapter.training.seed for training in used.values()]
+        name = _seeded(system, seed)
         return Align(
-            name=system if share is None else f"{system}@{share:.0%}",
+            name=name if share is None else f"{name}@{share:.0%}",
             key=key,
             system=system,
             seed=seeds[0] if seeds else None,
@@ -259,46 +323,43 @@ class _Builder:
             updates=updates,
             bitexts=bitexts,
             layers=layers,
+            extras=extras,
         )
 
-    def _bitexts(self, tatoeba: Tatoeba) -> dict[str, Located]:
-        """The table of each language of a measurement, all from one source.
+    def _seeds_of(self, system: str) -> list[int | None]:
+        """The seeds with which a system is measured: the bare base has none."""
+        return self._seeds() if adapter_weights(self.recipe.systems[system]) else [None]
 
-        Under the pocket profile a named set is measured in those of its languages that there are,
-        and that is told; a language that the recipe lists must be there.
-        """
-        tables = BENCHMARKS["tatoeba"].tables
-        # Sorted, since the order decides batches and draws, but not what is asked.
-        codes = sorted(languages(tatoeba.languages))
-        is_set = isinstance(tatoeba.languages, str)
-        if is_set and self.choice.profile == "pocket":
-            held = {
-                source.name: [code for code in codes if source.has(tables[code])]
-                for source in self.sources
-            }
-            name = next((name for name, found in held.items() if found), None)
-            if name is not None and len(held[name]) < len(codes):
-                lacking = " ".join(code for code in codes if code not in held[name])
-                self.notices.append(
-                    f"{len(held[name])} of the {len(codes)} languages of {tatoeba.languages} are "
-                    f"measured: the {name} data have none of {lacking}"
-                )
-                codes = held[name]
-        source = self._holder([tables[code] for code in codes])
-        return {code: Located(tables[code], source) for code in codes}
+    def _bitexts(self, section: Tatoeba | OwnBitext) -> dict[str, Located]:
+        """The table of each language of a measurement."""
+        if isinstance(section, OwnBitext):
+            return bitexts.own(section, self.folder)
+        found, notices = bitexts.tatoeba(section, self.sources, self.choice.profile)
+        self.notices += notices
+        return found
 
-    def _holder(self, tables: Sequence[Table]) -> Source:
-        """The first source that has all of some tables, so that real data and stand-ins never mix.
-
-        Raises:
-            DataError: None has them all; tells where the first missing one was looked for.
-        """
-        for source in self.sources:
-            if all(source.has(table) for table in tables):
-                return source
-        fullest = max(self.sources, key=lambda one: sum(one.has(table) for table in tables))
-        missing = next(table for table in tables if not fullest.has(table))
-        return find(missing, [fullest])
+    def _selection(
+        self,
+        section: Tatoeba | OwnBitext,
+        scored: dict[str, Located],
+        layers: tuple[int, ...],
+        trainings: Trainings,
+    ) -> Selection | None:
+        """How the headline's layer is chosen; None where it is named in advance."""
+        select = section.select
+        if select is None:
+            return None
+        candidates = layers if select.layer == "all" else tuple(sorted(select.layer))
+        aligns: tuple[Align, ...] = ()
+        if select.bitext is not None:
+            found, notices = bitexts.held_out(select.bitext, self.folder, list(scored))
+            self.notices += notices
+            name = self.recipe.report.baseline
+            aligns = tuple(
+                self._align(name, seed, None, found, candidates, trainings)
+                for seed in self._seeds_of(name)
+            )
+        return Selection(select.on, candidates, aligns)
 
     def _depth(self) -> int:
         """The base's number of layers."""
@@ -311,17 +372,28 @@ class _Builder:
         return self.identity.shape.layers
 
 
+def _seeded(name: str, seed: int | None) -> str:
+    """What a stage of one of several seeds is called."""
+    return name if seed is None else f"{name}-seed{seed}"
+
+
 def _identity(located: Located) -> str:
     """What decides a table's content."""
     return located.source.identity(located.table)
 
 
-def _shares(tatoeba: Tatoeba) -> list[float | None]:
+def _shares(section: Tatoeba | OwnBitext) -> list[float | None]:
     """The shares of the training at which a measurement is taken; None means when finished."""
-    if tatoeba.during is None:
+    if section.during is None:
         return [None]
-    parts = round(1 / tatoeba.every)
-    return [round(part * tatoeba.every, 6) for part in range(parts + 1)]
+    parts = round(1 / section.every)
+    return [round(part * section.every, 6) for part in range(parts + 1)]
+
+
+def _extras(section: Tatoeba | OwnBitext) -> Extras:
+    """What is measured beside the protocol's own."""
+    spaces = tuple(sorted(section.spaces))
+    return Extras(section.metrics == "all", spaces, section.geometry)
 
 
 def _source_words(source: Source) -> str:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from adaptstilts.alignment.score import Measured, effects, scores
-from adaptstilts.experiment.align_stage import read_retrievals
+import numpy as np
+
+from adaptstilts.alignment.columns import Chosen, choose
+from adaptstilts.alignment.retrieval import outcomes
+from adaptstilts.alignment.score import Measured, Table, effects, scores
+from adaptstilts.experiment.align_stage import read_found
 from adaptstilts.experiment.inputs import read_bitexts
 from adaptstilts.experiment.memory import peak_bytes
-from adaptstilts.experiment.stage import Score
+from adaptstilts.experiment.stage import Align, Score
 from adaptstilts.experiment.store import Summary, finish, working_folder
 from adaptstilts.experiment.watch import Watcher
 from adaptstilts.metric.bootstrap import cluster_ids
 from adaptstilts.record import scores as tables
+from adaptstilts.task.strata import strata
 
 SCORES = "scores.parquet"
 EFFECTS = "effects.parquet"
@@ -32,24 +38,28 @@ def score(stage: Score, watcher: Watcher) -> Path:
     """
     started = time.monotonic()
     texts, data = read_bitexts(stage.bitexts)
-    clusters = cluster_ids([text.english for text in texts])
+    table = Table(
+        benchmark=stage.benchmark,
+        protocol=stage.protocol,
+        clusters=cluster_ids([text.english for text in texts]),
+        groups=strata(stage.bitexts),
+        chosen=_chosen(stage),
+    )
     watcher.started(stage, len(stage.aligns), "systems")
-    measured = [
-        Measured(align.system, align.seed, align.trained_share, read_retrievals(align))
-        for align in stage.aligns
-    ]
-    baseline = None
-    if stage.baseline is not None:
-        baseline = measured[stage.aligns.index(stage.baseline)]
+    measured = _measured(stage.aligns)
+    baseline = next(iter(_measured(stage.baselines)), None)
     rows: list[tables.Score] = []
     differences: list[tables.Effect] = []
-    for done, one in enumerate(measured, start=1):
-        rows += scores(one, clusters, benchmark=stage.benchmark, protocol=stage.protocol)
-        if baseline is not None and one is not baseline:
-            differences += effects(
-                one, baseline, clusters, benchmark=stage.benchmark, protocol=stage.protocol
-            )
+    done = 0
+    for one in measured:
+        rows += scores(one, table)
+        if baseline is not None and one.system != baseline.system:
+            differences += effects(one, baseline, table)
+        done += len(one.seeds)
         watcher.advanced(done, one.system)
+    by_name = {one.system: one for one in measured}
+    for system, control in stage.contrasts:
+        differences += effects(by_name[system], by_name[control], table)
     partial = working_folder("score", stage.key)
     tables.write_scores(partial / SCORES, rows)
     tables.write_effects(partial / EFFECTS, differences)
@@ -62,24 +72,56 @@ def score(stage: Score, watcher: Watcher) -> Path:
         peak_memory_bytes=peak_bytes("cpu"),
         base=None,
         data=data,
-        details={},
+        details={"chosen": None if table.chosen is None else vars(table.chosen)},
     )
     return finish(partial, summary)
 
 
-def _items(measured: list[Measured]) -> list[tables.Items]:
-    """Which sentence every query found, for each system, language, direction and layer."""
+def _measured(aligns: Sequence[Align]) -> list[Measured]:
+    """What systems found, the seeds of each system and moment together."""
+    groups: dict[tuple[str, float | None], list[Align]] = {}
+    for align in aligns:
+        groups.setdefault((align.system, align.trained_share), []).append(align)
+    return [
+        Measured(system, tuple(one.seed for one in group), share, [read_found(a) for a in group])
+        for (system, share), group in groups.items()
+    ]
+
+
+def _chosen(stage: Score) -> Chosen | None:
+    """The layers that the baseline's scores choose; None where the layer is named in advance."""
+    selection = stage.selection
+    if selection is None:
+        return None
+    aligns = selection.aligns or stage.baselines
+    direction, metric = stage.protocol.directions[0], stage.protocol.metrics[0]
+    means = np.mean(
+        [
+            [outcomes(one.retrieval, direction, metric).mean(axis=0) for one in read_found(align)]
+            for align in aligns
+        ],
+        axis=0,
+    )
+    if metric == "xsim_error":  # the only one of which less is better
+        means = -means
+    return choose(selection.on, list(stage.bitexts), means, aligns[0].layers, selection.layers)
+
+
+def _items(measured: Sequence[Measured]) -> list[tables.Items]:
+    """Which sentence every query found, for each system, seed, language, direction and layer."""
     return [
         tables.Items(
             system=one.system,
+            seed=seed,
             trained_share=one.trained_share,
-            language=retrieval.language,
+            language=each.retrieval.language,
             direction=direction,
             layer=layer,
             predictions=found[index],
         )
         for one in measured
-        for retrieval in one.retrievals
-        for direction, found in retrieval.found.items()
-        for index, layer in enumerate(retrieval.layers)
+        for seed, seeded in zip(one.seeds, one.found, strict=True)
+        for each in seeded
+        for direction, found in each.retrieval.found.items()
+        for index, layer in enumerate(each.retrieval.layers)
     ]

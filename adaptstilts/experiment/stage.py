@@ -79,6 +79,24 @@ class Update:
 
 
 @dataclass(frozen=True)
+class Extras:
+    """What an encoding gives beside each query's nearest neighbour.
+
+    Attributes:
+        everything: Whether all of `alignment.neighbours` is kept: ranks, margins, CSLS, hubs.
+        spaces: Post-processings whose nearest neighbours are kept too.
+        geometry: Whether the space itself is measured.
+    """
+
+    everything: bool
+    spaces: tuple[str, ...]
+    geometry: bool
+
+
+NO_EXTRAS = Extras(everything=False, spaces=(), geometry=False)
+
+
+@dataclass(frozen=True)
 class Align:
     """Encode a benchmark with one system and find each sentence's nearest translation.
 
@@ -91,6 +109,7 @@ class Align:
         updates: The adapters that are active.
         bitexts: The table of each language.
         layers: Indices into `hidden_states`.
+        extras: What is kept beside nearest neighbours.
     """
 
     name: str
@@ -101,6 +120,7 @@ class Align:
     updates: tuple[Update, ...]
     bitexts: dict[str, Located]
     layers: tuple[int, ...]
+    extras: Extras = NO_EXTRAS
     kind: Literal["align"] = "align"
 
 
@@ -118,6 +138,21 @@ class Headline:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """How a measurement's layer is chosen, always by the baseline.
+
+    Attributes:
+        on: By held-out sentences, by the other languages, or by the scored rows (`oracle`).
+        layers: The candidates.
+        aligns: With `held_out` the encodings of the held-out sentences, one for each seed.
+    """
+
+    on: Literal["held_out", "leave_languages_out", "oracle"]
+    layers: tuple[int, ...]
+    aligns: tuple[Align, ...]
+
+
+@dataclass(frozen=True)
 class Score:
     """Turn what the systems of one measurement found into scores and effects.
 
@@ -126,9 +161,12 @@ class Score:
         key: Hash of all that decides the result.
         benchmark: Name of the data that are scored.
         protocol: How they are scored.
-        headline: The figure to lead with.
+        headline: The figure to lead with; None where its layer is chosen.
+        selection: How it is chosen; None where it is named in advance.
         aligns: The stages whose results are scored.
-        baseline: The stage that the others are compared with; None where it was not measured.
+        contrasts: Pairs of systems, the second a control of the first, that are compared too.
+        baselines: The stages of the system that the others are compared with: one, or one for
+            each seed; none where it was not measured.
         bitexts: The table of each language.
     """
 
@@ -136,9 +174,11 @@ class Score:
     key: str
     benchmark: str
     protocol: Protocol
-    headline: Headline
+    headline: Headline | None
+    selection: Selection | None
     aligns: tuple[Align, ...]
-    baseline: Align | None
+    contrasts: tuple[tuple[str, str], ...]
+    baselines: tuple[Align, ...]
     bitexts: dict[str, Located]
     kind: Literal["score"] = "score"
 

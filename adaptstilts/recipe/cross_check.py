@@ -12,18 +12,28 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from adaptstilts.recipe.adapter import Adapter, Training
-from adaptstilts.recipe.measure import Tatoeba
+from adaptstilts.recipe.measure import OwnBitext, Select, Tatoeba
 from adaptstilts.recipe.names import Names
 from adaptstilts.recipe.problems import Finding, suggestion, unknown_name
-from adaptstilts.recipe.system import NO_ADAPTER, System, adapter_of
+from adaptstilts.recipe.system import (
+    NO_ADAPTER,
+    ScaleSystem,
+    SweepSystem,
+    SystemEntry,
+    adapter_of,
+    expanded,
+)
 from adaptstilts.recipe.tree import KeyPath
 
 Piece = TypeVar("Piece")
 
 _TRAINING: TypeAdapter[Training] = TypeAdapter(Training)
 _ADAPTER: TypeAdapter[Adapter] = TypeAdapter(Adapter)
-_TATOEBA: TypeAdapter[Tatoeba] = TypeAdapter(Tatoeba)
-_SYSTEM: TypeAdapter[System] = TypeAdapter(System)
+_RETRIEVAL: dict[str, TypeAdapter[Any]] = {
+    "tatoeba": TypeAdapter(Tatoeba),
+    "bitext": TypeAdapter(OwnBitext),
+}
+_SYSTEM: TypeAdapter[SystemEntry] = TypeAdapter(SystemEntry)
 
 
 @dataclass(frozen=True)
@@ -31,8 +41,8 @@ class _Pieces:
     """The parts of a recipe that are sound in themselves; None for one that is not."""
 
     adapters: dict[str, Training | None]
-    systems: dict[str, System | None]
-    measures: dict[int, Tatoeba]
+    systems: dict[str, SystemEntry | None]
+    measures: dict[tuple[int, str], Tatoeba | OwnBitext]
     baseline: str | None
 
 
@@ -56,9 +66,10 @@ def cross_check(tree: dict[str, Any], names: Names | None = None) -> list[Findin
             name: _sound(_SYSTEM, system) for name, system in _mapping(tree.get("systems")).items()
         },
         measures={
-            index: tatoeba
+            (index, key): section
             for index, entry in enumerate(measure if isinstance(measure, list) else [])
-            if (tatoeba := _sound(_TATOEBA, _mapping(entry).get("tatoeba"))) is not None
+            for key, adapter in _RETRIEVAL.items()
+            if (section := _sound(adapter, _mapping(entry).get(key))) is not None
         },
         baseline=_mapping(tree.get("report")).get("baseline"),
     )
@@ -66,6 +77,8 @@ def cross_check(tree: dict[str, Any], names: Names | None = None) -> list[Findin
         *_adapters(pieces),
         *_twins(tree),
         *_systems(pieces),
+        *_sweeps(pieces),
+        *_seeds(tree),
         *_measures(pieces),
         *_baseline(pieces),
         *([] if names is None else _names(tree, pieces, names)),
@@ -78,7 +91,9 @@ def _names(tree: dict[str, Any], pieces: _Pieces, names: Names) -> Iterator[Find
         task = _mapping(section).get("task")
         if isinstance(task, str) and task and task not in names.tasks:
             yield Finding(("adapters", adapter, "task"), unknown_name(task, "task", names.tasks))
-    for index, tatoeba in pieces.measures.items():
+    for (index, _), tatoeba in pieces.measures.items():
+        if not isinstance(tatoeba, Tatoeba):
+            continue
         here: KeyPath = ("measure", index, "tatoeba", "languages")
         if isinstance(tatoeba.languages, str):
             listed = [(here, tatoeba.languages)]
@@ -165,7 +180,9 @@ def _systems(pieces: _Pieces) -> Iterator[Finding]:
         adapter = adapter_of(system)
         path: KeyPath = ("systems", name)
         is_scaled = not isinstance(system, str)
-        while not isinstance(system, str):
+        if isinstance(system, SweepSystem):
+            system, path = system.sweep.of, (*path, "sweep", "of")
+        while isinstance(system, ScaleSystem):
             system, path = system.scale.of, (*path, "scale", "of")
         if adapter is None:
             if is_scaled:
@@ -174,39 +191,106 @@ def _systems(pieces: _Pieces) -> Iterator[Finding]:
             yield Finding(path, unknown_name(adapter, "adapter", [*pieces.adapters, NO_ADAPTER]))
 
 
+def _sweeps(pieces: _Pieces) -> Iterator[Finding]:
+    """The systems that a sweep stands for have names that no other has."""
+    sound = {name: system for name, system in pieces.systems.items() if system is not None}
+    for name, group in expanded(sound).items():
+        for inner in group:
+            if inner != name and inner in sound:
+                message = f"factor {inner.removeprefix(name + '_')} would be called `{inner}`, "
+                yield Finding(
+                    ("systems", name), message + "which is taken; rename one", is_about_key=True
+                )
+
+
+def _seeds(tree: dict[str, Any]) -> Iterator[Finding]:
+    """A seed is given once: for all adapters together, or for each."""
+    if tree.get("seeds") is None:
+        return
+    for name, adapter in _mapping(tree.get("adapters")).items():
+        if _mapping(_mapping(adapter).get("training")).get("seed") is not None:
+            message = "give `seeds` for all adapters, or `training.seed` for each, not both"
+            yield Finding(("adapters", name, "training", "seed"), message, is_about_key=True)
+
+
 def _measures(pieces: _Pieces) -> Iterator[Finding]:
     """Each measurement names systems that are there, and fits their training."""
-    for index, tatoeba in pieces.measures.items():
-        here: KeyPath = ("measure", index, "tatoeba")
-        listed = [] if tatoeba.systems == "all" else tatoeba.systems
+    for (index, key), section in pieces.measures.items():
+        here: KeyPath = ("measure", index, key)
+        listed = [] if section.systems == "all" else section.systems
         for place, name in enumerate(listed):
             if name not in pieces.systems:
                 message = unknown_name(name, "system", pieces.systems)
                 yield Finding((*here, "systems", place), message)
-        layer, layers = tatoeba.layer, tatoeba.layers
+        layer, layers = section.layer, section.layers
         if layer is not None and isinstance(layers, list) and layer not in layers:
             yield Finding((*here, "layer"), f"layer {layer} is not among `layers`")
-        if tatoeba.during is not None:
-            yield from _during(tatoeba, here, pieces)
-        elif "every" in tatoeba.model_fields_set:
+        if section.select is not None:
+            yield from _select(section, section.select, (*here, "select"), pieces)
+        if section.during is not None:
+            yield from _during(section, here, pieces)
+        elif "every" in section.model_fields_set:
             message = "`every` needs `during: training`"
             yield Finding((*here, "every"), message, is_about_key=True)
+        if isinstance(section, OwnBitext):
+            yield from _pairs(section, here)
 
 
-def _during(tatoeba: Tatoeba, here: KeyPath, pieces: _Pieces) -> Iterator[Finding]:
+def _select(
+    section: Tatoeba | OwnBitext, select: Select, here: KeyPath, pieces: _Pieces
+) -> Iterator[Finding]:
+    """A choice of the layer fits what is measured, and says by what it is made."""
+    if section.layer is not None:
+        yield Finding(here, "give `layer` or `select`, not both", is_about_key=True)
+    if section.during is not None:
+        message = "a layer is chosen for finished systems; take `select` out of a measurement "
+        yield Finding(here, message + "that has `during`", is_about_key=True)
+    if (select.on == "held_out") != (select.bitext is not None):
+        word = "needs" if select.on == "held_out" else "takes no"
+        yield Finding(here, f"`on: {select.on}` {word} `bitext`", is_about_key=True)
+    if isinstance(select.layer, list) and isinstance(section.layers, list):
+        for place, layer in enumerate(select.layer):
+            if layer not in section.layers:
+                yield Finding((*here, "layer", place), f"layer {layer} is not among `layers`")
+    names = list(pieces.systems) if section.systems == "all" else section.systems
+    if pieces.baseline is not None and pieces.baseline not in names:
+        message = f"the baseline `{pieces.baseline}` decides the layer, so it must be measured here"
+        yield Finding(here, message, is_about_key=True)
+
+
+def _pairs(section: OwnBitext, here: KeyPath) -> Iterator[Finding]:
+    """Pairs are of two languages, English second, and either all with English or none."""
+    with_english = {name.endswith("-en") for name in section.pairs}
+    for name in section.pairs:
+        first, _, second = name.partition("-")
+        path: KeyPath = (*here, "pairs", name)
+        if first == second:
+            yield Finding(path, "a pair is of two languages", is_about_key=True)
+        elif first == "en":
+            message = f"English comes second: write `{second}-en`, and the columns in that order"
+            yield Finding(path, message, is_about_key=True)
+    if len(with_english) > 1:
+        message = (
+            "pairs with English and pairs without it are scored in different directions; make two "
+            "measurements of them"
+        )
+        yield Finding((*here, "pairs"), message, is_about_key=True)
+
+
+def _during(section: Tatoeba | OwnBitext, here: KeyPath, pieces: _Pieces) -> Iterator[Finding]:
     """Measuring during training: systems that are one adapter, at moments that have a snapshot."""
     single = [
         name
         for name, system in pieces.systems.items()
         if isinstance(system, str) and system in pieces.adapters
     ]
-    if tatoeba.systems == "all":
+    if section.systems == "all":
         example = f", such as [{', '.join(single)}]" if single else ""
         message = f"`during: training` needs a list of systems that are one adapter{example}"
-        is_given = "systems" in tatoeba.model_fields_set
+        is_given = "systems" in section.model_fields_set
         yield Finding((*here, "systems") if is_given else here, message)
         return
-    for place, name in enumerate(tatoeba.systems):
+    for place, name in enumerate(section.systems):
         system = pieces.systems.get(name)
         if system is None:
             continue
@@ -216,9 +300,9 @@ def _during(tatoeba: Tatoeba, here: KeyPath, pieces: _Pieces) -> Iterator[Findin
                 yield Finding((*here, "systems", place), message)
             continue
         training = pieces.adapters[str(system)]
-        if training is not None and not _falls_on(tatoeba.every, training.evaluations):
+        if training is not None and not _falls_on(section.every, training.evaluations):
             message = (
-                f"{100 * tatoeba.every:.4g}% does not divide the training into equal parts that "
+                f"{100 * section.every:.4g}% does not divide the training into equal parts that "
                 f"end at one of the {training.evaluations} evaluations of `{system}` (every "
                 f"{100 / training.evaluations:.4g}%)"
             )

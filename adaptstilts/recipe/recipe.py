@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Annotated
+
 from pydantic import Field
 
 from adaptstilts.recipe.adapter import Adapter
 from adaptstilts.recipe.base import Base
 from adaptstilts.recipe.measure import Measure
 from adaptstilts.recipe.report import Report
-from adaptstilts.recipe.section import Name, Section
-from adaptstilts.recipe.system import System
+from adaptstilts.recipe.section import UNIQUE, Name, NoRepeats, Section, Seed
+from adaptstilts.recipe.system import System, SystemEntry, expanded
 
 
 class Recipe(Section):
@@ -21,10 +24,37 @@ class Recipe(Section):
     adapters: dict[Name, Adapter] = Field(
         default={}, description="What is trained, by name; every one must be used by a system."
     )
-    systems: dict[Name, System] = Field(
+    seeds: Annotated[list[Seed], NoRepeats] | None = Field(
+        default=None,
+        min_length=1,
+        json_schema_extra=UNIQUE,
+        description="Trains every adapter once with each of these seeds, in place of "
+        "`training.seed`, and measures every system with each.",
+    )
+    systems: dict[Name, SystemEntry] = Field(
         min_length=1,
         description="What is compared, by name: `none` (the bare base), the name of an adapter, "
-        "or {scale: {of: …, by: …}}.",
+        "{scale: {of: …, by: …}} or {sweep: {of: …, by: […]}}.",
     )
     measure: list[Measure] = Field(min_length=1, description="What is measured on the systems.")
     report: Report = Field(description="What the report puts first.")
+
+
+def without_sweeps(recipe: Recipe) -> Recipe:
+    """The recipe with every sweep written out as the systems that it stands for."""
+    groups = expanded(recipe.systems)
+    systems: dict[str, SystemEntry] = {
+        name: system for group in groups.values() for name, system in group.items()
+    }
+    measure = [_with_systems(entry, groups) for entry in recipe.measure]
+    return recipe.model_copy(update={"systems": systems, "measure": measure})
+
+
+def _with_systems(measure: Measure, groups: Mapping[str, Mapping[str, System]]) -> Measure:
+    """A measurement whose list of systems names those that sweeps stand for."""
+    section = measure.retrieval
+    if section.systems == "all":
+        return measure
+    listed = [name for group in section.systems for name in groups[group]]
+    key = "bitext" if measure.tatoeba is None else "tatoeba"
+    return measure.model_copy(update={key: section.model_copy(update={"systems": listed})})

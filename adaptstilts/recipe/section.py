@@ -44,6 +44,7 @@ _SharePlain: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 _ShareOrNonePlain: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 Name: TypeAlias = Annotated[str, Field(pattern=NAME_PATTERN)]
+Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**32)]
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Share: TypeAlias = Annotated[
     _SharePlain,

@@ -16,9 +16,17 @@ _NOT_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 def resolved_yaml(recipe: Recipe) -> str:
     """The recipe as YAML with every default written out; loads to an equal recipe."""
     tree = recipe.model_dump()
+    tree["measure"] = [
+        {name: section for name, section in entry.items() if section is not None}
+        for entry in tree["measure"]
+    ]
     for entry in tree["measure"]:
-        if entry["tatoeba"]["during"] is None:
-            del entry["tatoeba"]["every"]  # it means nothing there, and is refused there
+        for section in entry.values():
+            if section.get("during", "") is None:
+                del section["every"]  # it means nothing there, and is refused there
+    if tree["seeds"] is not None:
+        for adapter in tree["adapters"].values():
+            del adapter["training"]["seed"]  # `seeds` stands in its place
     return "\n".join(_mapping(tree)) + "\n"
 
 

@@ -115,7 +115,11 @@ class AdapterRecord(_Closed):
 
 
 class HeadlineRecord(_Closed):
-    """The one row that the report leads with, and why that one."""
+    """The one row that the report leads with, and why that one.
+
+    `chosen` says what chose its layer, as in `scores.parquet`; null where it was named in advance.
+    `layers` are the chosen layers by language, and `layer` is theirs where they agree.
+    """
 
     benchmark: str
     protocol: str
@@ -123,6 +127,8 @@ class HeadlineRecord(_Closed):
     direction: str | None
     metric: str
     why: str
+    chosen: str | None = None
+    layers: dict[str, int] = {}
 
 
 class RunRecord(_Closed):

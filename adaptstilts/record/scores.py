@@ -17,8 +17,19 @@ if TYPE_CHECKING:
 # pyarrow is slow to import, so that only the functions that need it import it.
 
 
-# The `language` of a mean over languages.
+# The `language` of a mean over languages, of a mean over all items, and what the name of a group of
+# languages holds, as in `script=Cyrl`.
 MACRO = "macro"
+MICRO = "micro"
+GROUP_SIGN = "="
+
+# The `space` of vectors as the encoder gives them.
+AS_IS = "as_is"
+
+
+def is_language(name: str) -> bool:
+    """Whether the `language` of a row is one language, not a mean over several."""
+    return name not in (MACRO, MICRO) and GROUP_SIGN not in name
 
 
 @dataclass(frozen=True)
@@ -27,15 +38,21 @@ class Score:
 
     Attributes:
         system: Name of the system in the recipe.
-        seed: Seed of its training; None for what was not trained.
+        seed: Seed of its training; None for what was not trained, and for the mean over seeds.
+        seeds: Trainings behind the row: 0 for the bare base, 1 for one seed, else a mean over them.
         benchmark: `tatoeba`, `sst2`, …, or `pocket/…` for a stand-in.
         protocol: Name of the way to score; `validation` for a task.
-        language: Language code, or `macro` for the mean over languages.
+        language: Language code, `macro` for the mean over languages, `micro` for that over all
+            items, or a group such as `script=Cyrl` for the mean over its languages.
         direction: `en-xx` (English queries), `xx-en`, `both` (their mean); None for a task.
-        layer: Layer of the vectors, 0 for the embeddings; None for a task.
-        metric: `accuracy` or `f1`.
-        value: The score in 0–1.
-        n: Items scored; for `macro` those of all languages together.
+        space: `as_is`, or what was done to the vectors without training; None for a task.
+        layer: Layer of the vectors, 0 for the embeddings; None for a task, and where `chosen`
+            languages have layers of their own.
+        chosen: What chose the layer: `held_out`, `leave_languages_out`, or `oracle` for the scored
+            rows themselves; None for a row of a given layer.
+        metric: `accuracy`, `f1` or another of `alignment.protocol.Metric`.
+        value: The score, in 0–1 (`cosine_gap`: −2 to 2).
+        n: Items scored; for means over languages those of all of them together.
         low: Lower end of its 95 % interval.
         high: Upper end of its 95 % interval.
         trained_share: For a snapshot taken during training the share of it that was done, from 0
@@ -44,11 +61,14 @@ class Score:
 
     system: str
     seed: int | None
+    seeds: int
     benchmark: str
     protocol: str
     language: str
     direction: str | None
+    space: str | None
     layer: int | None
+    chosen: str | None
     metric: str
     value: float
     n: int
@@ -64,11 +84,14 @@ class Effect:
     Attributes:
         system: As in `Score`, and so for all that is not named here.
         seed: See `Score`.
+        seeds: See `Score`.
         benchmark: See `Score`.
         protocol: See `Score`.
         language: See `Score`.
         direction: See `Score`.
+        space: See `Score`.
         layer: See `Score`.
+        chosen: See `Score`.
         metric: See `Score`.
         value: Score of the system minus score of the baseline, in -1 to 1.
         n: See `Score`.
@@ -76,15 +99,25 @@ class Effect:
         high: Upper end of the 95 % interval of the difference.
         trained_share: See `Score`.
         baseline: Name of the system that it is compared with.
+        low90: Lower end of the 90 % interval, which two one-sided tests of equivalence read.
+        high90: Upper end of it.
+        detectable: The smallest true difference that a test at 5 % finds with a power of 80 %.
+        p: Exact sign test of the items that differ (McNemar's test where items are right or
+            wrong); one language and one seed only, else None.
+        p_holm: `p` adjusted, by Holm, for the languages of the row's measurement.
+        h: Cohen's h, for accuracies; None for other metrics.
     """
 
     system: str
     seed: int | None
+    seeds: int
     benchmark: str
     protocol: str
     language: str
     direction: str | None
+    space: str | None
     layer: int | None
+    chosen: str | None
     metric: str
     value: float
     n: int
@@ -92,6 +125,12 @@ class Effect:
     high: float
     trained_share: float | None
     baseline: str
+    low90: float
+    high90: float
+    detectable: float
+    p: float | None
+    p_holm: float | None
+    h: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +139,7 @@ class Items:
 
     Attributes:
         system: Name of the system in the recipe.
+        seed: As in `Score`.
         trained_share: As in `Score`.
         language: Language code.
         direction: `en-xx` or `xx-en`.
@@ -109,6 +149,7 @@ class Items:
     """
 
     system: str
+    seed: int | None
     trained_share: float | None
     language: str
     direction: str
