@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptstilts.alignment.protocol import BOTH, Direction, Metric, Protocol
+from adaptstilts.alignment.protocol import BOTH, SHARES, Direction, Metric, Protocol
 from adaptstilts.alignment.retrieval import Retrieval, outcomes
 from adaptstilts.metric.bootstrap import (
     Interval,
@@ -63,7 +63,7 @@ def scores(
             hits = _outcomes(measured, direction, metric)
             intervals = (
                 _wilson_intervals(hits)
-                if metric == "accuracy" and direction != BOTH
+                if metric in SHARES and direction != BOTH
                 else language_intervals(hits, clusters)
             )
             named = [

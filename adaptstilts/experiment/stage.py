@@ -91,6 +91,7 @@ class Align:
         updates: The adapters that are active.
         bitexts: The table of each language.
         layers: Indices into `hidden_states`.
+        everything: Whether all searches are done, or only that by cosine.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Align:
     updates: tuple[Update, ...]
     bitexts: dict[str, Located]
     layers: tuple[int, ...]
+    everything: bool = False
     kind: Literal["align"] = "align"
 
 

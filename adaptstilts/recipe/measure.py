@@ -44,7 +44,7 @@ class Tatoeba(Section):
     systems: Annotated[
         _All | _Texts, _either(_all_or_list, "`all` or a list of systems, such as [base]")
     ] = Field(default="all", description="The systems to measure.")
-    protocol: Literal["xtreme", "jiant", "mteb", "both"] = Field(
+    protocol: Literal["xtreme", "jiant", "mteb", "both", "xsim"] = Field(
         default="xtreme",
         description="The exact way to score: layer, pooling, direction and metric.",
     )
