@@ -204,15 +204,15 @@ def _strong(queries: _Side, candidates: _Side, nearest: Tensor, pairs: Tensor) -
         end = min(start + BLOCK_ROWS, len(asking))
         forth = units[start:end] @ units[start:].T
         forth.fill_diagonal_(-torch.inf)
-        back = forth[:, end - start :]
         if has_twins:
-            # A sentence equal to the translation ties with it, whatever the rounding.
-            back = back.masked_fill(own[start:end, None] == translation[None, end:], -torch.inf)
+            # A sentence equal to the translation ties with it, whatever the rounding. It has not
+            # found its own translation, so it asks nothing here and no later row needs the same.
             forth.masked_fill_(translation[start:end, None] == own[None, start:], -torch.inf)
         highest[start:end] = highest[start:end].maximum(forth.amax(dim=1))
         if end < len(asking):
             later = highest[end : len(asking)]
-            later.copy_(later.maximum(back[:, : len(later)].amax(dim=0)))
+            back = forth[:, end - start : end - start + len(later)]
+            later.copy_(later.maximum(back.amax(dim=0)))
     is_strong = torch.zeros_like(is_right)
     is_strong[order] = is_right[order] & (pairs[order] >= highest)
     return is_strong

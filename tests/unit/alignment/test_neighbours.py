@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -44,24 +42,22 @@ class Reference:
             next(i for i in range(j + 1) if np.array_equal(candidates[i], candidates[j]))
             for j in range(self.n)
         ]
+        # For each query the candidates from the nearest to the farthest.
+        self.order = [
+            sorted(range(self.n), key=lambda j: (-row[self.first[j]], j)) for row in self.cosine
+        ]
 
     @staticmethod
     def of(a: np.ndarray, b: np.ndarray) -> float:
         a, b = a.astype(np.float64), b.astype(np.float64)
         return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
 
-    @cache  # noqa: B019 - lives as long as one example
-    def order(self, i: int) -> list[int]:
-        """Candidates from the nearest to the farthest."""
-        return sorted(range(self.n), key=lambda j: (-self.cosine[i][self.first[j]], j))
-
-    @cache  # noqa: B019
     def mean_of_nearest(self, i: int, k: int) -> float:
-        return sum(self.cosine[i][j] for j in self.order(i)[:k]) / k
+        return sum(self.cosine[i][j] for j in self.order[i][:k]) / k
 
     def set_is_clear(self, i: int, k: int) -> bool:
         """Whether no two different candidates lie at the border of the k nearest."""
-        order = self.order(i)
+        order = self.order[i]
         if len(order) <= k:
             return True
         last, out = order[k - 1], order[k]
@@ -125,7 +121,7 @@ def test_margin_is_laser_s_rule(sides: tuple[np.ndarray, np.ndarray]) -> None:
     for direction, (asks, back) in both_ways(x, y).items():
         for i in range(asks.n):
             # xsim.py, told again: search k each way, average, divide, take the best of the k.
-            nearest = asks.order(i)[:k]
+            nearest = asks.order[i][:k]
             middles = [
                 (asks.mean_of_nearest(i, k) + back.mean_of_nearest(j, k)) / 2 for j in nearest
             ]
@@ -192,7 +188,7 @@ def test_gap_and_occurrences(sides: tuple[np.ndarray, np.ndarray]) -> None:
         if all(asks.set_is_clear(i, k) for i in range(n)):
             times = [0] * n
             for i in range(n):
-                for j in asks.order(i)[:k]:
+                for j in asks.order[i][:k]:
                     times[j] += 1
             assert found.occurrences[direction].tolist() == times
 
@@ -298,6 +294,14 @@ def test_a_repeated_sentence_of_the_own_language_is_nearer_than_a_translation() 
     assert strong["xx-en"].tolist() == [True, True, False, False]
     # English 3 finds foreign 0, 1 or 2 and not its own, which is equal to 2.
     assert strong["en-xx"].tolist() == [True, True, True, False]
+
+
+def test_a_tie_of_the_translation_with_the_own_language_is_strong() -> None:
+    x = np.array([[1, 1], [1, 0]], dtype=np.float32)
+    y = np.array([[0, 1], [1, -1]], dtype=np.float32)
+    assert neighbours(x, y, device="cpu").strong["xx-en"].tolist() == [True, True]
+    nudged = y * 0.999 + 0.001 * np.array([[-1, 0], [0, 0]])
+    assert neighbours(x, nudged, device="cpu").strong["xx-en"].tolist() == [False, True]
 
 
 def test_bad_input_is_refused() -> None:
