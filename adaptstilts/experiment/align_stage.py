@@ -8,14 +8,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adaptstilts.adapter import store as adapter_store
 from adaptstilts.adapter.attach import detach
 from adaptstilts.alignment.encode import encode
-from adaptstilts.alignment.protocol import EN_XX, XX_EN
 from adaptstilts.alignment.retrieval import Retrieval, retrieve
+from adaptstilts.alignment.store import pack, unpack
 from adaptstilts.base.load import Base
 from adaptstilts.composition.activate import active
 from adaptstilts.errors import MachineError
@@ -66,17 +68,19 @@ def align(stage: Align, workbench: Workbench, watcher: Watcher) -> Path:
     with _system(base, stage.updates):
         for done in encode(base, sentences, layers=stage.layers, vectors=vectors):
             watcher.advanced(done, "")
-    found = {
-        f"{direction}/{language}": found
-        for language in stage.bitexts
-        for direction, found in retrieve(
-            vectors,
-            language=language,
-            layers=stage.layers,
-            foreign=inputs.corpus.foreign[language],
-            english=inputs.corpus.english[language],
-        ).found.items()
-    }
+    found: dict[str, NDArray[Any]] = {}
+    for language in stage.bitexts:
+        found |= pack(
+            retrieve(
+                vectors,
+                language=language,
+                layers=stage.layers,
+                foreign=inputs.corpus.foreign[language],
+                english=inputs.corpus.english[language],
+                device=base.device,
+                everything=stage.everything,
+            )
+        )
     del vectors
     with (partial / FOUND).open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **found)
@@ -111,14 +115,7 @@ def _require_disk(folder: Path, size: int) -> None:
 def read_retrievals(stage: Align) -> list[Retrieval]:
     """What a finished stage found, one for each language."""
     with np.load(stage_folder("align", stage.key) / FOUND) as file:
-        return [
-            Retrieval(
-                language,
-                stage.layers,
-                {direction: file[f"{direction}/{language}"] for direction in (EN_XX, XX_EN)},
-            )
-            for language in stage.bitexts
-        ]
+        return [unpack(file, language=language, layers=stage.layers) for language in stage.bitexts]
 
 
 @contextmanager
