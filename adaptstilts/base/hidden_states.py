@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -55,6 +55,72 @@ def pooled_states(
     Returns:
         float32, shape [layers, batch, width].
     """
+    with first_layers(model, max(layers)), torch.no_grad():
+        modules = [model.embeddings, *model.encoder.layer]
+        wanted = {layer: modules[layer] for layer in layers}
+        pooled = _pooled(model, input_ids, mask, wanted)
+    return torch.stack([pooled[layer] for layer in layers])
+
+
+def state_after(model: XLMRobertaModel, input_ids: Tensor, mask: Tensor, count: int) -> Tensor:
+    """`hidden_states[count]` of every token, for `pooled_states_from`.
+
+    Args:
+        model: As `pooled_states`.
+        input_ids: Shape [batch, length].
+        mask: Attention mask, shape [batch, length].
+        count: How many layers are run.
+
+    Returns:
+        Shape [batch, length, width].
+    """
+    with first_layers(model, count), torch.no_grad():
+        found: Tensor = model(input_ids=input_ids, attention_mask=mask).last_hidden_state
+    return found
+
+
+def pooled_states_from(
+    model: XLMRobertaModel,
+    input_ids: Tensor,
+    mask: Tensor,
+    layers: Sequence[int],
+    *,
+    state: Tensor,
+    count: int,
+) -> Tensor:
+    """What `pooled_states` gives, going on from a state below, bit for bit.
+
+    Systems that differ only above some layer share what lies below: it is computed once.
+
+    Args:
+        model: As `pooled_states`.
+        input_ids: Shape [batch, length].
+        mask: Attention mask, shape [batch, length].
+        layers: Indices into `hidden_states`, all of them above `count`.
+        state: `state_after(…, count)`.
+        count: How many layers have been run.
+
+    Returns:
+        float32, shape [layers, batch, width].
+    """
+    whole = model.encoder.layer
+    upper = whole[count : max(layers)]
+    replaced = model.embeddings.register_forward_hook(lambda *_: state)
+    model.encoder.layer = upper
+    try:
+        with torch.no_grad():
+            wanted = {layer: upper[layer - count - 1] for layer in layers}
+            pooled = _pooled(model, input_ids, mask, wanted)
+    finally:
+        model.encoder.layer = whole
+        replaced.remove()
+    return torch.stack([pooled[layer] for layer in layers])
+
+
+def _pooled(
+    model: XLMRobertaModel, input_ids: Tensor, mask: Tensor, wanted: Mapping[int, nn.Module]
+) -> dict[int, Tensor]:
+    """Runs the model and mean-pools what some of its modules give."""
     pooled: dict[int, Tensor] = {}
 
     def keep(layer: int) -> Callable[[nn.Module, object, Tensor], None]:
@@ -63,13 +129,10 @@ def pooled_states(
 
         return hook
 
-    deepest = max(layers)
-    with first_layers(model, deepest), torch.no_grad():
-        modules = [model.embeddings, *model.encoder.layer]
-        handles = [modules[layer].register_forward_hook(keep(layer)) for layer in set(layers)]
-        try:
-            model(input_ids=input_ids, attention_mask=mask)
-        finally:
-            for handle in handles:
-                handle.remove()
-    return torch.stack([pooled[layer] for layer in layers])
+    handles = [module.register_forward_hook(keep(layer)) for layer, module in wanted.items()]
+    try:
+        model(input_ids=input_ids, attention_mask=mask)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return pooled

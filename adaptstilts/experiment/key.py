@@ -21,7 +21,7 @@ ROOMS = {
         *SHARED,
         "composition",
         "alignment",
-        "metric/retrieval.py",
+        "metric",
         "experiment/align_stage.py",
     ),
     "score": (
@@ -29,6 +29,7 @@ ROOMS = {
         "data/bitext.py",
         "metric",
         "record/scores.py",
+        "task/strata.py",
         "experiment/inputs.py",
         "experiment/score_stage.py",
     ),

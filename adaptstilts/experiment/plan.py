@@ -323,6 +323,14 @@ class _Builder:
             updates=updates,
             bitexts=bitexts,
             layers=layers,
+            first_layer=min(
+                (
+                    min(training.adapter.method.layers or [1])
+                    for name, training in used.items()
+                    if weights[name] != 0.0 and share != 0.0
+                ),
+                default=self._depth() + 1,
+            ),
             extras=extras,
         )
 

@@ -109,6 +109,8 @@ class Align:
         updates: The adapters that are active.
         bitexts: The table of each language.
         layers: Indices into `hidden_states`.
+        first_layer: The lowest layer that an adapter changes, from 1; for the bare base one more
+            than there are.
         extras: What is kept beside nearest neighbours.
     """
 
@@ -120,6 +122,7 @@ class Align:
     updates: tuple[Update, ...]
     bitexts: dict[str, Located]
     layers: tuple[int, ...]
+    first_layer: int = 1
     extras: Extras = NO_EXTRAS
     kind: Literal["align"] = "align"
 
