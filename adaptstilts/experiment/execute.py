@@ -19,6 +19,7 @@ from adaptstilts.experiment.store import Summary, is_finished, read_summary, sta
 from adaptstilts.experiment.train_stage import train
 from adaptstilts.experiment.watch import Silence, Watcher
 from adaptstilts.experiment.workbench import Workbench, open_workbench
+from adaptstilts.recipe.adapter import resolved
 from adaptstilts.record import run as record_file
 from adaptstilts.record.provenance import git_state, utc_now, versions
 from adaptstilts.record.run import (
@@ -125,6 +126,11 @@ def _carry_out(
                 f"training of {name} collapsed: it predicts one label for every dev row, so what "
                 "follows measures a failed training, not the task"
             )
+            if adapter.control is not None:
+                notice = (
+                    f"training of {name} ended on one label for every dev row, as may be expected: "
+                    f"it is a control of {adapter.of} ({adapter.control}), not a failed training"
+                )
             notices.append(notice)
             watcher.noticed(notice)
     base = next((s.base for s in summaries.values() if s.base is not None), None)
@@ -193,7 +199,10 @@ def _first_record(plan: Plan) -> RunRecord:
         versions=versions(PACKAGES),
         git=None if git is None else GitRecord.model_validate(git),
         hardware=plan.hardware,
-        seeds={name: adapter.training.seed for name, adapter in plan.recipe.adapters.items()},
+        seeds={
+            name: entry.adapter.training.seed
+            for name, entry in resolved(plan.recipe.adapters).items()
+        },
         notices=list(plan.notices),
     )
 

@@ -20,6 +20,7 @@ from adaptstilts.experiment.machine import (
     choose_profile,
 )
 from adaptstilts.experiment.stage import Align, Headline, Located, Score, Stage, Train, Update
+from adaptstilts.recipe.adapter import numbered_layers, resolved
 from adaptstilts.recipe.load import load, profiles
 from adaptstilts.recipe.measure import Tatoeba
 from adaptstilts.recipe.recipe import Recipe
@@ -130,7 +131,7 @@ class _Builder:
 
     def stages(self) -> list[Stage]:
         """All stages, each after what it needs, none twice."""
-        trainings = {name: self._train(name) for name in self.recipe.adapters}
+        trainings = {name: self._train(name) for name in resolved(self.recipe.adapters)}
         stages: dict[str, Stage] = {stage.key: stage for stage in trainings.values()}
         for index, measure in enumerate(self.recipe.measure):
             score = self._score(index, measure.tatoeba, trainings)
@@ -161,7 +162,10 @@ class _Builder:
 
     def _train(self, name: str) -> Train:
         """The stage that trains an adapter."""
-        adapter = self.recipe.adapters[name]
+        entry = resolved(self.recipe.adapters)[name]
+        adapter = entry.adapter
+        self._require_layers(entry.of or name, numbered_layers(adapter.method.layers))
+        of_key = self._train(entry.of).key if entry.of and entry.control == "random" else None
         task = TASKS[adapter.task]
         source = self._holder([task.train, task.test])
         train, test = Located(task.train, source), Located(task.test, source)
@@ -170,6 +174,8 @@ class _Builder:
             {
                 **self._base(),
                 "adapter": adapter.model_dump(mode="json"),
+                "control": entry.control,
+                "of": of_key,
                 "columns": (*task.text_columns, task.label_column),
                 "labels": task.labels,
                 "dev_rows": task.dev_rows,
@@ -177,7 +183,18 @@ class _Builder:
                 "test": _identity(test),
             },
         )
-        return Train(name, key, adapter, task, train, test)
+        return Train(name, key, adapter, task, train, test, entry.control, entry.of, of_key)
+
+    def _require_layers(self, name: str, layers: list[int] | None) -> None:
+        """Refuses an adapter on layers that the base does not have.
+
+        Raises:
+            RecipeError: A layer is deeper than the base, or the base's depth is not known.
+        """
+        if layers is not None and layers[-1] > self._depth():
+            place = spell(("adapters", name, "method", "layers"))
+            message = f"layer {layers[-1]} is not there: the base has layers 1 to {self._depth()}"
+            raise RecipeError(self.source, [Problem(0, 0, place, message)])
 
     def _score(self, index: int, tatoeba: Tatoeba, trainings: dict[str, Train]) -> Score:
         """The stage that scores one measurement, with the encodings that it needs."""
@@ -249,7 +266,7 @@ class _Builder:
                 "languages": {language: _identity(one) for language, one in bitexts.items()},
             },
         )
-        seeds = [self.recipe.adapters[name].training.seed for name in weights]
+        seeds = [trainings[name].adapter.training.seed for name in weights]
         return Align(
             name=system if share is None else f"{system}@{share:.0%}",
             key=key,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from adaptstilts.alignment.protocol import Protocol
 from adaptstilts.data.source import Source
-from adaptstilts.recipe.adapter import Adapter
+from adaptstilts.recipe.adapter import Adapter, ControlKind
 from adaptstilts.task.declaration import Table, Task
 
 
@@ -46,10 +46,13 @@ class Train:
     Attributes:
         name: The adapter.
         key: Hash of all that decides the result.
-        adapter: Its section of the recipe.
+        adapter: Its section of the recipe; for a control that of the adapter it is a control of.
         task: What it is trained on.
         train: The training rows, of which the dev rows are a part.
         test: The rows that are scored.
+        control: What kind of control it is; None for an adapter that is simply trained.
+        of: The adapter that it is a control of; None for one that is simply trained.
+        of_key: For a random adapter the key of the training whose size it takes; else None.
     """
 
     name: str
@@ -58,6 +61,9 @@ class Train:
     task: Task
     train: Located
     test: Located
+    control: ControlKind | None = None
+    of: str | None = None
+    of_key: str | None = None
     kind: Literal["train"] = "train"
 
 
