@@ -130,6 +130,11 @@ def _carry_out(
                 f"training of {name} collapsed: it predicts one label for every dev row, so what "
                 "follows measures a failed training, not the task"
             )
+            if adapter.control is not None:
+                notice = (
+                    f"training of {name} ended on one label for every dev row, as may be expected: "
+                    f"it is a control of {adapter.of} ({adapter.control}), not a failed training"
+                )
             notices.append(notice)
             watcher.noticed(notice)
     base = next((s.base for s in summaries.values() if s.base is not None), None)

@@ -16,7 +16,14 @@ LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "num
 SHARED = ("data", "base", "adapter", "experiment/inputs.py", "experiment/workbench.py")
 # The rooms whose code decides what a stage computes.
 ROOMS = {
-    "train": (*SHARED, "head", "training", "experiment/train_stage.py"),
+    "train": (
+        *SHARED,
+        "head",
+        "training",
+        "experiment/train_stage.py",
+        "experiment/train_objective.py",
+        "experiment/random_stage.py",
+    ),
     "align": (
         *SHARED,
         "composition",

@@ -84,9 +84,12 @@ def adapter_of(run: Run, system: str) -> AdapterRecord | None:
 
 
 def trained_on(run: Run, system: str) -> str | None:
-    """The name of the data that a one-adapter system was trained on; None for other systems."""
+    """The name of the data that a one-adapter system was trained on; None for other systems.
+
+    A control is none of these: what it does is not what training on the task does.
+    """
     adapter = adapter_of(run, system)
-    if adapter is None:
+    if adapter is None or adapter.control is not None:
         return None
     scored = [row.benchmark for row in task_scores(run) if row.system == system]
     return dataset_name(scored[0] if scored else adapter.task)
@@ -100,11 +103,13 @@ def adapters_in(expression: object) -> list[str]:
 
 
 def collapsed(run: Run, system: str) -> bool:
-    """Whether a system uses an adapter whose training ended on one class for everything."""
+    """Whether a system uses an adapter whose training ended on one class for everything.
+
+    A control may do so, and says what it was made to say all the same.
+    """
     named = adapters_in(run.systems.get(system))
-    return any(
-        run.record.adapters[name].is_collapsed for name in named if name in run.record.adapters
-    )
+    found = [run.record.adapters[name] for name in named if name in run.record.adapters]
+    return any(adapter.is_collapsed and adapter.control is None for adapter in found)
 
 
 def question(run: Run) -> str:
