@@ -136,7 +136,9 @@ def _wilson_intervals(hits: Sequence[NDArray[Any]]) -> list[Interval]:
     intervals = []
     for right in hits:
         ends = np.array([wilson(int(layer.sum()), len(layer)) for layer in right.T])
-        intervals.append(Interval(right.mean(axis=0), ends[:, 0], ends[:, 1]))
+        share = right.mean(axis=0)
+        error = np.sqrt(share * (1 - share) / len(right))
+        intervals.append(Interval(share, ends[:, 0], ends[:, 1], error))
     return intervals
 
 
