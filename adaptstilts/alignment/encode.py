@@ -1,4 +1,4 @@
-"""Sentences to mean-pooled vectors of every layer, in one pass."""
+"""Sentences to pooled vectors of every layer, in one pass."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptstilts.base.hidden_states import pooled_states
+from adaptstilts.base.hidden_states import Pooling, pooled_states
 from adaptstilts.base.load import Base
 from adaptstilts.data.batches import collate, length_sorted
 from adaptstilts.errors import AdapterError
@@ -23,6 +23,7 @@ def encode(
     *,
     layers: Sequence[int],
     vectors: NDArray[np.float32],
+    pooling: Pooling = "mean",
 ) -> Iterator[int]:
     """Fills in the vectors of all sentences, yielding how many are done after each batch.
 
@@ -31,6 +32,7 @@ def encode(
         token_ids: Ids of each sentence.
         layers: Indices into `hidden_states`.
         vectors: Where the result goes, shape [layers, sentences, width]; may lie on disk.
+        pooling: `mean` over all tokens, or `cls`, the state of `<s>`.
 
     Raises:
         AdapterError: A state is not a number.
@@ -44,7 +46,13 @@ def encode(
             padding_id=base.model.config.pad_token_id,
             rows=base.rows,
         )
-        pooled = pooled_states(base.model, input_ids.to(base.device), mask.to(base.device), layers)
+        pooled = pooled_states(
+            base.model,
+            input_ids.to(base.device),
+            mask.to(base.device),
+            layers,
+            pooling=pooling,
+        )
         found = pooled.cpu().numpy()
         if not np.isfinite(found).all():
             layer = layers[int(np.argmin(np.isfinite(found).all(axis=(1, 2))))]
