@@ -1,16 +1,21 @@
-"""Sentences to mean-pooled vectors of every layer, in one pass."""
+"""Sentences to pooled vectors of every layer, in one pass."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from adaptstilts.base.hidden_states import pooled_states, pooled_states_from, state_after
+from adaptstilts.base.hidden_states import (
+    Pooling,
+    pooled_states,
+    pooled_states_from,
+    state_after,
+)
 from adaptstilts.base.load import Base
 from adaptstilts.data.batches import collate, length_sorted
 from adaptstilts.errors import AdapterError
@@ -38,8 +43,33 @@ def encode(
     token_ids: Sequence[Sequence[int]],
     *,
     layers: Sequence[int],
+    vectors: NDArray[np.float32],
+    pooling: Pooling = "mean",
+) -> Iterator[int]:
+    """Encodes with what is active on the base; see `encode_systems`.
+
+    Args:
+        base: The base with a system's adapters active.
+        token_ids: Ids of each sentence.
+        layers: Indices into `hidden_states`.
+        vectors: Where the result goes, shape [layers, sentences, width]; may lie on disk.
+        pooling: `mean` over all tokens, or `cls`, the state of `<s>`.
+
+    Raises:
+        AdapterError: A state is not a number.
+    """
+    system = System(nullcontext, vectors)
+    yield from encode_systems(base, token_ids, layers=layers, systems=[system], pooling=pooling)
+
+
+def encode_systems(
+    base: Base,
+    token_ids: Sequence[Sequence[int]],
+    *,
+    layers: Sequence[int],
     systems: Sequence[System],
     shared: int = 0,
+    pooling: Pooling = "mean",
 ) -> Iterator[int]:
     """Fills in the vectors of all sentences, yielding how many are done after each batch.
 
@@ -50,6 +80,7 @@ def encode(
         systems: Those to encode with.
         shared: How many layers, from the lowest, none of the systems changes; they are computed
             once for all systems.
+        pooling: `mean` over all tokens, or `cls`, the state of `<s>`.
 
     Raises:
         AdapterError: A state is not a number.
@@ -71,10 +102,14 @@ def encode(
         if not shared:
             for system in systems:
                 with system.active():
-                    pooled = pooled_states(base.model, input_ids, mask, layers)
+                    pooled = pooled_states(base.model, input_ids, mask, layers, pooling=pooling)
                 _keep(system.vectors, layers, batch, pooled)
         else:
-            low = pooled_states(base.model, input_ids, mask, below) if below else None
+            low = (
+                pooled_states(base.model, input_ids, mask, below, pooling=pooling)
+                if below
+                else None
+            )
             state = state_after(base.model, input_ids, mask, shared)
             for system in systems:
                 if low is not None:
@@ -82,7 +117,13 @@ def encode(
                 if above:
                     with system.active():
                         high = pooled_states_from(
-                            base.model, input_ids, mask, above, state=state, count=shared
+                            base.model,
+                            input_ids,
+                            mask,
+                            above,
+                            state=state,
+                            count=shared,
+                            pooling=pooling,
                         )
                     _keep(system.vectors[len(below) :], above, batch, high)
         done += len(batch)

@@ -19,7 +19,7 @@ from adaptstilts.adapter import store as adapter_store
 from adaptstilts.adapter.attach import detach
 from adaptstilts.alignment.columns import Found
 from adaptstilts.alignment.corpus import Corpus
-from adaptstilts.alignment.encode import System, encode
+from adaptstilts.alignment.encode import System, encode_systems
 from adaptstilts.alignment.geometry import Measure, measure
 from adaptstilts.alignment.retrieval import Retrieval, retrieve
 from adaptstilts.alignment.spaces import retrieve_in
@@ -82,7 +82,7 @@ def align(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> No
             System(stack.enter_context(_on(base, stage.updates, number)), vectors)
             for number, (stage, vectors) in enumerate(zip(stages, arrays, strict=True))
         ]
-        for done in encode(base, sentences, layers=layers, systems=systems, shared=shared):
+        for done in encode_systems(base, sentences, layers=layers, systems=systems, shared=shared):
             watcher.advanced(done, "")
     encoded = (time.monotonic() - started) / len(stages)
     for stage, partial, vectors in zip(stages, partials, arrays, strict=True):
@@ -114,18 +114,28 @@ def _search(
     found: dict[str, NDArray[Any]] = {}
     retrievals = []
     for language in stage.bitexts:
-        sides = {
-            "language": language,
-            "layers": stage.layers,
-            "foreign": corpus.foreign[language],
-            "english": corpus.english[language],
-        }
-        everything = extras.everything or extras.geometry
-        retrieval = retrieve(vectors, **sides, device=base.device, everything=everything)
+        foreign, english = corpus.foreign[language], corpus.english[language]
+        retrieval = retrieve(
+            vectors,
+            language=language,
+            layers=stage.layers,
+            foreign=foreign,
+            english=english,
+            device=base.device,
+            everything=extras.everything or extras.geometry,
+        )
         retrievals.append(retrieval)
         found |= _named(AS_IS, pack(retrieval))
         for space in extras.spaces:
-            found |= _named(space, pack(retrieve_in(space, vectors, **sides)))
+            changed = retrieve_in(
+                space,
+                vectors,
+                language=language,
+                layers=stage.layers,
+                foreign=foreign,
+                english=english,
+            )
+            found |= _named(space, pack(changed))
     with (partial / FOUND).open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **found)
     if extras.geometry:

@@ -251,6 +251,7 @@ def _headline(plan: Plan, summaries: dict[str, Summary]) -> HeadlineRecord | Non
             continue
         chosen = summaries[stage.key].details["chosen"]
         layers: dict[str, int] = {} if chosen is None else chosen["layers"]
+        layer: int | None
         if stage.headline is not None:
             layer, why = stage.headline.layer, stage.headline.why
         else:

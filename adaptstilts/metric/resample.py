@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,12 +47,28 @@ def resampled(
         return None
     ends = np.cumsum([len(array) for array in outcomes])[:-1]
     members = np.split(codes.reshape(-1), ends)
+    return np.concatenate(
+        [
+            _macro_means(weights, outcomes, members)
+            for weights in weight_chunks(labels.size, resamples, seed)
+        ]
+    )
+
+
+def weight_chunks(clusters: int, resamples: int, seed: int) -> Iterator[NDArray[np.float32]]:
+    """How often each cluster is drawn, chunk by chunk so that memory stays bounded.
+
+    Args:
+        clusters: Number of clusters, as many of which each resample draws, with replacement.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+
+    Yields:
+        Counts, shape [resamples of the chunk, clusters].
+    """
     generator = np.random.default_rng(seed)
-    statistics = np.empty((resamples, outcomes[0].shape[1]), dtype=np.float64)
     for start in range(0, resamples, CHUNK_RESAMPLES):
-        weights = _weights(generator, min(CHUNK_RESAMPLES, resamples - start), labels.size)
-        statistics[start : start + len(weights)] = _macro_means(weights, outcomes, members)
-    return statistics
+        yield _weights(generator, min(CHUNK_RESAMPLES, resamples - start), clusters)
 
 
 def _weights(generator: np.random.Generator, resamples: int, clusters: int) -> NDArray[np.float32]:
