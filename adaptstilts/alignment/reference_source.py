@@ -18,7 +18,7 @@ from adaptstilts.data.hub import require_answer
 from adaptstilts.errors import DataError, HubError, MachineError
 
 ATTRIBUTE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-"""`module:attribute`; no folder's or repository's name has this form on Linux or macOS."""
+"""`module:attribute`; no repository of the hub has a colon in its name."""
 
 MODULES = "modules.json"
 """The file by which a sentence-transformers model is known."""
@@ -41,7 +41,7 @@ def reference_key(spec: str, *, revision: str | None = None) -> str:
     if _is_attribute(spec):
         module, _, _ = spec.partition(":")
         root = module.partition(".")[0]
-        packages = sorted(packages_distributions().get(root, []))
+        packages = sorted(set(packages_distributions().get(root, [])))
         if packages:
             return ";".join([spec, *(f"{name}=={version(name)}" for name in packages)])
         return f"{spec};{_digest([_module_file(spec)])}"

@@ -78,7 +78,7 @@ def check_every_language(sentences: Sentences) -> dict[str, float]:
 
 def test_bundled_bitext(bundled: Sentences) -> None:
     accuracies = check_every_language(bundled)
-    assert len(accuracies) == 20
+    assert len(accuracies) == 10
     assert all(5 < value < 100 for value in accuracies.values()), "shows little at the ends"
 
 
@@ -106,7 +106,8 @@ def plain_vectors(base: Base, texts: Sequence[str], *, layers: int, layer: int) 
     """The script's extraction: 100 sentences at a time in the file's order, padded together."""
     parts = []
     for start in range(0, len(texts), 100):
-        batch = base.tokenizer(list(texts[start : start + 100]), padding=True, return_tensors="pt")
+        lines = list(texts[start : start + 100])
+        batch = base.tokenizer(lines, padding=True, truncation=True, return_tensors="pt")
         with torch.no_grad():
             outputs = base.model(**batch, output_hidden_states=True)
         states = outputs.hidden_states[-layers:][layer]
