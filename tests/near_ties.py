@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROUNDING = 2e-6
-"""Most that rounding moves a cosine of 32-bit vectors, whose products of a few hundred terms are
-added in another order; a sentence's neighbours mostly lie 1e-2 apart."""
+"""Most that rounding moves a cosine of the same 32-bit vectors: products added in another order."""
+
+ENCODED_APART = 2e-5
+"""The same where the vectors too were computed apart, in other batches or by other kernels."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def check_same(
             queries=queries,
             candidates=candidates,
         )
-        assert apart.gap < ROUNDING, (direction, apart)
+        assert apart.gap <= ROUNDING, (direction, apart)
         ties[direction] = len(apart.items)
     return ties
 
