@@ -146,7 +146,9 @@ def look_through(probe: Tensor, query: Tensor, key: Tensor, offset: int) -> None
     key[:count], key[count : 2 * count] = strength * sines, strength * cosines
 
 
-def masked_loss(student: Student, ids: Tensor, generator: torch.Generator) -> tuple[Tensor, int]:
+def masked_loss(
+    student: Student, ids: Tensor, generator: torch.Generator
+) -> tuple[Tensor, int]:
     """The masked LM's mean cross-entropy on a batch, and over how many tokens."""
     words = student.encoder.embeddings.word_embeddings.weight
     corrupted, chosen = corrupt(ids, len(ids), len(words), generator)
@@ -178,16 +180,8 @@ def train(
     tokens = leave_out(tokens, [name for name in WITHOUT if name in tokens.sources])
     shares = piece_shares(tokens, len(student.head.bias), FIRST_PIECE)
     student.requires_grad_(False)
-    start(
-        student,
-        position_probe(student, tokens, settings.seed),
-        torch.from_numpy(shares),
-        settings.seed,
-    )
-    upper = [
-        *student.encoder.encoder.layer[ALIGNED_LAYER:].parameters(),
-        *student.head.parameters(),
-    ]
+    start(student, position_probe(student, tokens, settings.seed), torch.from_numpy(shares), settings.seed)
+    upper = [*student.encoder.encoder.layer[ALIGNED_LAYER:].parameters(), *student.head.parameters()]
     for parameter in upper:
         parameter.requires_grad_()
     optimizer = torch.optim.AdamW(
@@ -239,9 +233,7 @@ def train(
         step, place = step + 1, following
         if step % STEPS_PER_ENTRY == 0:
             minutes = round((time.monotonic() - begin) / 60, 2)
-            append(
-                log, {"step": step, "minutes": minutes, "masked_lm": round(sums[0] / sums[1], 4)}
-            )
+            append(log, {"step": step, "minutes": minutes, "masked_lm": round(sums[0] / sums[1], 4)})
             sums = [0.0, 0]
         if time.monotonic() - saved > SECONDS_PER_CHECKPOINT:
             save()
@@ -304,9 +296,7 @@ def main(
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     write(folder, student)
-    minutes = json.loads((work / "top.jsonl").read_text(encoding="utf-8").splitlines()[-1])[
-        "minutes"
-    ]
+    minutes = json.loads((work / "top.jsonl").read_text(encoding="utf-8").splitlines()[-1])["minutes"]
     refresh_card(folder, top={**asdict(settings), "minutes": minutes})
     click.echo(f"top: {steps} steps, {minutes} minutes")
 
