@@ -97,5 +97,5 @@ def _faiss() -> Any:
     except ImportError as error:
         raise MachineError(
             "the backends `faiss` and `faiss_approximate` need faiss, which is not installed here: "
-            "pip install faiss-cpu (or adaptstilts[mining]), or take the backend `numpy`"
+            "pip install faiss-cpu (or adaptstilts[faiss]), or take the backend `numpy`"
         ) from error
