@@ -26,7 +26,10 @@ class Run:
         scores: Rows of `scores.parquet`, empty where a run did not get so far.
         effects: Rows of `effects.parquet`, likewise.
         systems: Each system's expression as the resolved recipe has it, in the recipe's order.
-        baseline: The system that effects are differences to; None where nothing says so.
+        baseline: The system that the report's effects are differences to; None where nothing says
+            so.
+        margin: The smallest change that would matter, in 0–1; None where the recipe names none.
+        adapters: Each adapter's settings as the resolved recipe has them.
         description: The recipe's description, which may be empty.
         recipe_text: The resolved recipe as text, empty where a run did not get so far.
     """
@@ -37,6 +40,8 @@ class Run:
     effects: tuple[Effect, ...]
     systems: Mapping[str, object]
     baseline: str | None
+    margin: float | None
+    adapters: Mapping[str, object]
     description: str
     recipe_text: str
 
@@ -77,6 +82,8 @@ def read_run(folder: Path) -> Run:
         effects=effects,
         systems=_systems(tree, scores),
         baseline=_baseline(tree, effects),
+        margin=_margin(tree),
+        adapters=_section(tree, "adapters"),
         description=str(tree.get("description") or ""),
         recipe_text=recipe_text,
     )
@@ -129,18 +136,28 @@ def _tree(text: str, path: Path) -> Mapping[str, object]:
     return tree if isinstance(tree, dict) else {}
 
 
+def _section(tree: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """A section of the recipe that is a mapping; empty where it is none."""
+    section = tree.get(name)
+    return {str(key): value for key, value in section.items()} if isinstance(section, dict) else {}
+
+
 def _systems(tree: Mapping[str, object], scores: tuple[Score, ...]) -> Mapping[str, object]:
     """Systems in the recipe's order, then any others that have scores."""
-    declared = tree.get("systems")
-    systems: dict[str, object] = dict(declared) if isinstance(declared, dict) else {}
+    systems: dict[str, object] = dict(_section(tree, "systems"))
     for row in scores:
         systems.setdefault(row.system, None)
     return systems
 
 
 def _baseline(tree: Mapping[str, object], effects: tuple[Effect, ...]) -> str | None:
-    if effects:
-        return effects[0].baseline
-    report = tree.get("report")
-    named = report.get("baseline") if isinstance(report, dict) else None
-    return str(named) if named is not None else None
+    # The recipe first: effects are against controls too.
+    named = _section(tree, "report").get("baseline")
+    if named is not None:
+        return str(named)
+    return effects[0].baseline if effects else None
+
+
+def _margin(tree: Mapping[str, object]) -> float | None:
+    margin = _section(tree, "report").get("margin")
+    return float(margin) if isinstance(margin, int | float) and 0 < margin <= 1 else None

@@ -9,19 +9,11 @@ from pathlib import Path
 import pytest
 
 from adaptstilts.record.scores import Effect, read_effects, read_scores
-from adaptstilts.report.headline import (
-    DEGRADES,
-    ENHANCES,
-    NO_DIFFERENCE,
-    describe,
-    extremes,
-    findings,
-    headline_sentences,
-    numbers,
-    question,
-    verdict,
-)
+from adaptstilts.report.expression import describe, scaled
+from adaptstilts.report.finding import findings
+from adaptstilts.report.headline import extremes, headline_sentences, numbers, question
 from adaptstilts.report.load import read_run
+from adaptstilts.report.verdict import DEGRADES, ENHANCES, NO_DIFFERENCE, verdict
 
 MakeRun = Callable[..., Path]
 
@@ -43,7 +35,7 @@ def test_a_harmful_effect_degrades(make_run: MakeRun) -> None:
     assert macro(folder, "sst2").value == pytest.approx(-0.031)
     assert headline_sentences(read_run(folder))[0] == (
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by −3.1 points "
-        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs): degrades."
+        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs, seed 1): degrades."
     )
 
 
@@ -51,7 +43,7 @@ def test_a_helpful_effect_enhances(make_run: MakeRun) -> None:
     sentences = headline_sentences(read_run(make_run(effect=0.02, half_width=0.004)))
     assert sentences[0] == (
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by +2.0 points "
-        "(95 % interval +1.6 to +2.4; 6 languages, 4,340 sentence pairs): enhances."
+        "(95 % interval +1.6 to +2.4; 6 languages, 4,340 sentence pairs, seed 1): enhances."
     )
 
 
@@ -59,8 +51,9 @@ def test_no_effect_is_not_called_no_effect(make_run: MakeRun) -> None:
     sentences = headline_sentences(read_run(make_run(effect=0.001, half_width=0.005)))
     assert sentences[0] == (
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by +0.1 points "
-        "(95 % interval −0.4 to +0.6; 6 languages, 4,340 sentence pairs): "
-        "no difference that this test could see."
+        "(95 % interval −0.4 to +0.6; 6 languages, 4,340 sentence pairs, seed 1): "
+        "no difference that this test could see "
+        "(4 times in 5 it finds a change of 0.72 points or more)."
     )
 
 

@@ -67,7 +67,7 @@ def test_the_headline_stands_on_the_page(make_run: MakeRun) -> None:
     text = html(read_run(make_run()))
     assert (
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by −3.1 points "
-        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs): <strong>degrades</strong>"
+        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs, seed 1): <strong>degrades</strong>"
     ) in text
     assert "<title>sst2_tatoeba (full profile): adaptstilts report</title>" in text
 
