@@ -20,7 +20,6 @@ from adaptstilts.report.selection import (
     headline_effects,
     headline_scores,
     is_finished,
-    is_task,
     language_effects,
     language_scores,
     language_tests,
@@ -250,7 +249,7 @@ def spaces(run: Run) -> str:
 
 def unplotted(run: Run) -> str:
     """What to say where training was measured, but not in the way that the headline is."""
-    measured = [row for row in run.scores if not is_task(row) and not is_finished(row)]
+    measured = [row for row in run.scores if not is_finished(row)]
     if not measured or dynamics_of(run):
         return ""
     protocols = ", ".join(sorted({row.protocol for row in measured}))
@@ -303,7 +302,7 @@ def _remaining(run: Run, system: str) -> str:
         if len(seeds) == 1
         else ", ".join(f"{count} (seed {seed})" for seed, count in counts.items())
     )
-    return f" By McNemar's test, corrected by Holm, {said} of {len(tests)} languages remain at 5 %."
+    return f" By the exact sign test, corrected by Holm, {said} of {len(tests)} languages remain at 5 %."
 
 
 def _languages(run: Run) -> str:

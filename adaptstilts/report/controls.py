@@ -177,24 +177,26 @@ def _sentence(relation: str, name: str, difference: Effect | None, margin: float
 def _summary(system: str, rows: list[Comparison]) -> str:
     """The answer to the section's question."""
     negative = [row for row in rows if not row.kind.is_positive]
-    more = [row.control for row in negative if row.relation in (MORE, OTHER_WAY)]
-    rest = [row for row in negative if row.relation not in (MORE, OTHER_WAY)]
+    more = [row.control for row in negative if row.relation == MORE]
+    other = [row.control for row in negative if row.relation == OTHER_WAY]
+    rest = [row.control for row in negative if row.relation not in (MORE, OTHER_WAY)]
     if not negative:
         said = f"{system} has no control that shows what other training does."
-    elif not rest:
+    elif len(more) == len(negative):
         all_ = "its only control" if len(more) == 1 else f"each of its {len(more)} controls"
         said = f"{system} moves alignment more than {all_} ({number.listed(more)})."
-    elif more:
-        said = (
-            f"{system} moves alignment more than {len(more)} of its {len(negative)} controls "
-            f"({number.listed(more)}), not more than {number.listed(row.control for row in rest)}."
-        )
-    else:
+    elif len(rest) == len(negative):
         none = "its only control" if len(rest) == 1 else f"any of its {len(rest)} controls"
-        said = (
-            f"{system} does not move alignment more than {none} "
-            f"({number.listed(row.control for row in rest)})."
-        )
+        said = f"{system} is not shown to move alignment more than {none} ({number.listed(rest)})."
+    else:
+        parts = []
+        if more:
+            of = f"{len(more)} of its {len(negative)} controls"
+            parts.append(f"more than {of} ({number.listed(more)})")
+        if other:
+            parts.append(f"the other way than {number.listed(other)}")
+        said = f"{system} moves alignment {', '.join(parts)}"
+        said += f"; this is not shown for {number.listed(rest)}." if rest else "."
     for row in rows:
         if row.kind.is_positive and row.effect is not None:
             moves = _sign(row.effect) != 0

@@ -55,7 +55,7 @@ def controls_of(run: Run) -> dict[str, list[str]]:
     an adapter that the recipe declares as a control of the other's adapter.
     """
     declared = declared_controls(run.adapters)
-    pairs = {(row.system, row.baseline) for row in run.effects if row.baseline != run.baseline}
+    pairs = {(system, other) for system, other in run.pairs if other != run.baseline}
     for system, expression in run.systems.items():
         for other, others in run.systems.items():
             control = declared.get(others) if isinstance(others, str) else None

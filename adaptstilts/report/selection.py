@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from adaptstilts.record.scores import AS_IS, MACRO, Effect, Score, is_language
+from adaptstilts.record.scores import MACRO, Effect, Score, is_language
 from adaptstilts.report.load import Run
 
 Row = TypeVar("Row", Score, Effect)
@@ -19,11 +19,6 @@ Row = TypeVar("Row", Score, Effect)
 def is_finished(row: Score | Effect) -> bool:
     """Whether the row is about the finished system, not about a snapshot of its training."""
     return row.trained_share is None
-
-
-def is_task(row: Score) -> bool:
-    """Whether the row is a task's: it has no layer, no direction, and nothing chose a layer."""
-    return row.layer is None and row.direction is None and row.chosen is None
 
 
 def shown_layer(run: Run) -> int | None:
@@ -35,30 +30,6 @@ def shown_layer(run: Run) -> int | None:
         return headline.layer
     counts = Counter(headline.layers.values())
     return min(counts, key=lambda layer: (-counts[layer], layer))
-
-
-def _is_headline_kind(run: Run, row: Score | Effect) -> bool:
-    """Whether the row is of the headline's benchmark, protocol, direction, space and metric."""
-    headline = run.record.headline
-    return headline is not None and (
-        row.benchmark,
-        row.protocol,
-        row.direction,
-        row.space,
-        row.metric,
-    ) == (headline.benchmark, headline.protocol, headline.direction, AS_IS, headline.metric)
-
-
-def _is_headline_cell(run: Run, row: Score | Effect) -> bool:
-    """Whether the row is of a finished system at the headline's layer, or its chosen layers."""
-    headline = run.record.headline
-    return (
-        headline is not None
-        and is_finished(row)
-        and _is_headline_kind(run, row)
-        and row.chosen == headline.chosen
-        and (headline.chosen is not None or row.layer == headline.layer)
-    )
 
 
 def _rank(row: Score | Effect) -> tuple[int, int, bool, int]:
@@ -82,10 +53,10 @@ def _of_systems(run: Run, rows: Iterable[Row]) -> dict[str, Row]:
     return {name: found[name] for name in run.systems if name in found}
 
 
-def _against(run: Run, against: str | None) -> list[Effect]:
-    """The effects against the baseline, or against another system."""
+def _cell_effects(run: Run, against: str | None = None) -> list[Effect]:
+    """The effects in the headline's cell against the baseline, or against another system."""
     wanted = run.baseline if against is None else against
-    return [row for row in run.effects if row.baseline == wanted]
+    return [row for row in run.cell_effects if row.baseline == wanted]
 
 
 def headline_scores(run: Run, language: str = MACRO) -> dict[str, Score]:
@@ -95,10 +66,7 @@ def headline_scores(run: Run, language: str = MACRO) -> dict[str, Score]:
         run: The run.
         language: `macro`, `micro`, a group or a language.
     """
-    return _of_systems(
-        run,
-        (row for row in run.scores if row.language == language and _is_headline_cell(run, row)),
-    )
+    return _of_systems(run, (row for row in run.cell_scores if row.language == language))
 
 
 def headline_effects(
@@ -111,31 +79,19 @@ def headline_effects(
         language: `macro`, `micro`, a group or a language.
         against: The system that is subtracted; None for the baseline.
     """
-    return _of_systems(
-        run,
-        (
-            row
-            for row in _against(run, against)
-            if row.language == language and _is_headline_cell(run, row)
-        ),
-    )
+    rows = _cell_effects(run, against)
+    return _of_systems(run, (row for row in rows if row.language == language))
 
 
 def seed_scores(run: Run, system: str) -> dict[int, Score]:
     """The headline's score of each seed of a system, by seed."""
-    return _seeds(
-        row
-        for row in run.scores
-        if row.system == system and row.language == MACRO and _is_headline_cell(run, row)
-    )
+    return _seeds(row for row in run.cell_scores if row.system == system and row.language == MACRO)
 
 
-def seed_effects(run: Run, system: str, *, against: str | None = None) -> dict[int, Effect]:
+def seed_effects(run: Run, system: str) -> dict[int, Effect]:
     """The headline's effect of each seed of a system, by seed."""
     return _seeds(
-        row
-        for row in _against(run, against)
-        if row.system == system and row.language == MACRO and _is_headline_cell(run, row)
+        row for row in _cell_effects(run) if row.system == system and row.language == MACRO
     )
 
 
@@ -147,58 +103,34 @@ def _seeds(rows: Iterable[Row]) -> dict[int, Row]:
     }
 
 
-def _curve(rows: Iterable[Row]) -> list[Row]:
-    """One row a layer, by layer."""
-    found = fullest(
-        (row for row in rows if row.layer is not None and row.chosen is None),
-        lambda row: row.layer,
-    )
-    return sorted(found.values(), key=lambda row: row.layer or 0)
-
-
 def layer_scores(run: Run, system: str) -> list[Score]:
     """The macro scores of one finished system, one a layer, by layer."""
-    return _curve(
-        row
-        for row in run.scores
-        if row.system == system
-        and row.language == MACRO
-        and is_finished(row)
-        and _is_headline_kind(run, row)
-    )
+    return _curve(row for row in run.curve_scores if row.system == system)
 
 
 def layer_effects(run: Run, system: str) -> list[Effect]:
     """The macro effects of one finished system, one a layer, by layer."""
-    return _curve(
-        row
-        for row in _against(run, None)
-        if row.system == system
-        and row.language == MACRO
-        and is_finished(row)
-        and _is_headline_kind(run, row)
-    )
+    return _curve(row for row in run.curve_effects if row.system == system)
+
+
+def _curve(rows: Iterable[Row]) -> list[Row]:
+    """One row a layer, by layer."""
+    found = fullest((row for row in rows if is_finished(row)), lambda row: row.layer)
+    return sorted(found.values(), key=lambda row: row.layer or 0)
 
 
 def language_scores(run: Run, system: str) -> dict[str, Score]:
     """The score of one finished system in each language in the headline's cell."""
-    return _languages(run, system, run.scores)
+    return _languages(row for row in run.cell_scores if row.system == system)
 
 
 def language_effects(run: Run, system: str) -> dict[str, Effect]:
     """The effect of one finished system in each language in the headline's cell."""
-    return _languages(run, system, _against(run, None))
+    return _languages(row for row in _cell_effects(run) if row.system == system)
 
 
-def _languages(run: Run, system: str, rows: Iterable[Row]) -> dict[str, Row]:
-    found = fullest(
-        (
-            row
-            for row in rows
-            if row.system == system and is_language(row.language) and _is_headline_cell(run, row)
-        ),
-        lambda row: row.language,
-    )
+def _languages(rows: Iterable[Row]) -> dict[str, Row]:
+    found = fullest((row for row in rows if is_language(row.language)), lambda row: row.language)
     return {str(language): row for language, row in found.items()}
 
 
@@ -207,11 +139,8 @@ def language_tests(run: Run, system: str) -> dict[str, dict[int | None, Effect]]
     found = fullest(
         (
             row
-            for row in _against(run, None)
-            if row.system == system
-            and row.p is not None
-            and is_language(row.language)
-            and _is_headline_cell(run, row)
+            for row in _cell_effects(run)
+            if row.system == system and row.p is not None and is_language(row.language)
         ),
         lambda row: (row.language, row.seed),
     )
@@ -223,20 +152,15 @@ def language_tests(run: Run, system: str) -> dict[str, dict[int | None, Effect]]
 
 def strata(run: Run) -> list[str]:
     """Macro, micro and the groups of languages that were scored in the headline's cell, sorted."""
-    named = {
-        row.language
-        for row in run.scores
-        if not is_language(row.language) and _is_headline_cell(run, row)
-    }
+    named = {row.language for row in run.cell_scores if not is_language(row.language)}
     return sorted(named, key=lambda name: ("=" in name, name))
 
 
 def task_scores(run: Run) -> list[Score]:
     """The scores of finished systems on tasks, in the recipe's order; every seed is a row."""
     order = {name: place for place, name in enumerate(run.systems)}
-    rows = [row for row in run.scores if is_task(row) and is_finished(row)]
     return sorted(
-        rows,
+        run.tasks,
         key=lambda row: (order.get(row.system, len(order)), row.benchmark, row.seed or 0),
     )
 
@@ -249,34 +173,26 @@ def dynamics(run: Run) -> dict[str, dict[int, list[Score]]]:
     return {
         name: layers
         for name in run.systems
-        if (layers := _moving(run, [row for row in run.scores if row.system == name]))
+        if (layers := _moving([row for row in run.curve_scores if row.system == name]))
     }
 
 
 def dynamics_effects(run: Run, system: str) -> dict[int, list[Effect]]:
     """Macro effects of a system's snapshots: layer → rows by share; empty where none was paired."""
-    return _moving(run, [row for row in _against(run, None) if row.system == system])
+    return _moving([row for row in run.curve_effects if row.system == system])
 
 
 def dynamics_seeds(run: Run, system: str, layer: int) -> dict[int, list[Score]]:
     """Macro scores of each seed during its training at one layer, by seed and share."""
-    rows = [row for row in run.scores if row.system == system and row.layer == layer]
+    rows = [row for row in run.curve_scores if row.system == system and row.layer == layer]
     seeds = sorted({row.seed for row in rows if row.seed is not None})
-    found = {seed: _moving(run, [row for row in rows if row.seed == seed]) for seed in seeds}
+    found = {seed: _moving([row for row in rows if row.seed == seed]) for seed in seeds}
     return {seed: layers[layer] for seed, layers in found.items() if layer in layers}
 
 
-def _moving(run: Run, rows: Iterable[Row]) -> dict[int, list[Row]]:
-    """Macro rows of snapshots by layer and share, of the measurement over most items and seeds."""
-    moving = [
-        row
-        for row in rows
-        if row.language == MACRO
-        and row.layer is not None
-        and row.chosen is None
-        and not is_finished(row)
-        and _is_headline_kind(run, row)
-    ]
+def _moving(rows: Iterable[Row]) -> dict[int, list[Row]]:
+    """Rows of snapshots by layer and share, of the measurement over most items and seeds."""
+    moving = [row for row in rows if not is_finished(row)]
     n, seeds = max(((row.n, row.seeds) for row in moving), default=(0, 0))
     # At share 0 a snapshot may be the bare base, which no seed made.
     same = [row for row in moving if row.n == n and row.seeds in (0, seeds)]

@@ -91,8 +91,8 @@ def _tasks(run: Run) -> Iterator[str]:
 
 
 def _seeds(run: Run) -> Iterator[str]:
-    """A line for each system with several seeds, with the effect of each."""
-    for system in run.systems:
+    """A line for each studied system with several seeds, with the effect of each."""
+    for system in studied(run):
         rows = seed_effects(run, system)
         if len(rows) > 1:
             said = ", ".join(

@@ -28,7 +28,9 @@ SCRIPTS = {
     "de": "Latn", "fr": "Latn", "tr": "Latn", "sw": "Latn", "jv": "Latn", "vi": "Latn",
     "ru": "Cyrl", "bg": "Cyrl", "kk": "Cyrl", "ka": "Geor", "ja": "Jpan", "zh": "Hans",
 }  # fmt: skip
-SIZES = dict(zip(SCRIPTS, (1000, 999, 1000, 390, 205, 998, 1000, 994, 575, 746, 1000, 1000)))
+SIZES = dict(
+    zip(SCRIPTS, (1000, 999, 1000, 390, 205, 998, 1000, 994, 575, 746, 1000, 1000), strict=True)
+)
 GROUPS = {
     f"script={script}": [code for code in SCRIPTS if SCRIPTS[code] == script]
     for script in ("Latn", "Cyrl")
@@ -82,9 +84,9 @@ class Full:
         effect: The studied system's macro effect at the headline's layer.
         margin: The recipe's margin.
         chosen: What chose the headline's layer; None where it is named.
-        layer: The headline's layer; None where each language has its own.
-        layers: How many there are.
-        headline: The layer of the largest score.
+        layers: How many layers there are.
+        headline: The headline's layer, and that of the highest score.
+        is_split: Whether the languages have chosen layers of their own.
     """
 
     effect: float = -0.031
@@ -169,12 +171,12 @@ def _scores(full: Full) -> Iterator[Score]:
     for share in SHARES:
         for seed in (*SEEDS, None):
             for layer in range(full.layers):
-                yield from _means(full, "sst2", seed, layer, share, {"chosen": None})
+                yield from _means(full, "sst2", seed, layer, share)
 
 
 def _finished(full: Full, system: str, seed: int | None) -> Iterator[Score]:
     for layer in range(full.layers):
-        rows = list(_means(full, system, seed, layer, None, {"chosen": None}))
+        rows = list(_means(full, system, seed, layer, None))
         yield from rows
         macro = rows[-1 - len(GROUPS) - 1]
         for space, more in SPACES.items():
@@ -186,14 +188,12 @@ def _finished(full: Full, system: str, seed: int | None) -> Iterator[Score]:
         yield replace(macro, metric="cosine_gap", value=gap, low=gap - 0.002, high=gap + 0.002)
     if full.chosen is not None:
         layer = None if full.is_split else full.headline
-        for row in _means(full, system, seed, full.headline, None, {"chosen": full.chosen}):
+        for row in _means(full, system, seed, full.headline, None, full.chosen):
             yield replace(row, layer=layer)
 
 
 def _moved(row: Score, more: float, **changes: Any) -> Score:
-    return replace(
-        row, value=row.value + more, low=row.low + more, high=row.high + more, **changes
-    )
+    return replace(row, value=row.value + more, low=row.low + more, high=row.high + more, **changes)
 
 
 def _means(
@@ -202,7 +202,7 @@ def _means(
     seed: int | None,
     layer: int,
     share: float | None,
-    changes: dict[str, Any],
+    chosen: str | None = None,
 ) -> Iterator[Score]:
     """Every language, macro, micro and the groups, in this order."""
     counted = 0 if system == "base" else (len(SEEDS) if seed is None else 1)
@@ -213,11 +213,14 @@ def _means(
         for code in SIZES
     }  # fmt: skip
     total = sum(SIZES.values())
+    groups = {
+        name: sum(values[code] for code in codes) / len(codes) for name, codes in GROUPS.items()
+    }
     means = {
         **values,
         "macro": sum(values.values()) / len(values),
         "micro": sum(values[code] * n for code, n in SIZES.items()) / total,
-        **{name: sum(values[code] for code in codes) / len(codes) for name, codes in GROUPS.items()},
+        **groups,
     }
     for language, value in means.items():
         members = GROUPS.get(language, list(SIZES))
@@ -233,7 +236,7 @@ def _means(
             direction="en-xx",
             space=AS_IS,
             layer=layer,
-            chosen=changes["chosen"],
+            chosen=chosen,
             metric="accuracy",
             value=value,
             n=n,
@@ -282,8 +285,12 @@ def _geometry(full: Full) -> Iterator[Score]:
     for system in ("base", "sst2", *CONTROLS):
         for (metric, direction), value in figures.items():
             for layer in (0, full.headline):
-                has_interval = metric not in {"anisotropy_top10", "cka_null", "language_probe_chance"}
-                moved = value * (1 - 0.05 * FACTORS[system])
+                has_interval = metric not in {
+                    "anisotropy_top10",
+                    "cka_null",
+                    "language_probe_chance",
+                }
+                moved = value * (1 - 0.02 * FACTORS[system])
                 half = 0.01 if has_interval else math.nan
                 yield Score(
                     system=system,
@@ -318,12 +325,11 @@ def _effects(full: Full, rows: Sequence[Score]) -> list[Effect]:
             continue
         found.append(_effect(row, own["base", None, *cell(row)], "base"))
         if row.system == "sst2" and row.trained_share is None:
-            found += [
-                _effect(row, own[name, row.seed, *cell(row)], name) for name in CONTROLS
-            ]
+            found += [_effect(row, own[name, row.seed, *cell(row)], name) for name in CONTROLS]
     return _with_holm(found)
 
 
+_WITHOUT_INTERVAL = {"anisotropy_top10", "cka_null", "language_probe_chance"}
 _SHAPE = {
     "anisotropy", "anisotropy_top10", "cka", "cka_null", "hubness_skew", "antihub_share",
     "language_probe", "language_probe_chance",

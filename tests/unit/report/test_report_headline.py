@@ -53,7 +53,7 @@ def test_no_effect_is_not_called_no_effect(make_run: MakeRun) -> None:
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by +0.1 points "
         "(95 % interval −0.4 to +0.6; 6 languages, 4,340 sentence pairs, seed 1): "
         "no difference that this test could see "
-        "(4 times in 5 it finds a change of 0.72 points or more)."
+        "(4 times in 5 it finds a change of 0.71 points or more)."
     )
 
 
@@ -77,6 +77,30 @@ def test_a_system_that_is_no_lone_adapter_is_named_with_its_expression(make_run:
 )
 def test_the_verdict_follows_the_interval_alone(low: float, high: float, word: str) -> None:
     assert verdict(low, high) == word
+
+
+def test_a_margin_turns_no_difference_into_no_change(make_run: MakeRun) -> None:
+    run = read_run(make_run(effect=0.001, half_width=0.005, margin=0.01))
+    assert run.margin == 0.01
+    assert headline_sentences(run)[0].endswith(
+        "no change larger than 1 point (shown by two one-sided tests at 5 %)."
+    )
+    assert numbers(run)["effects"]["sst2"]["is_within_margin"] is True  # type: ignore[index]
+
+
+def test_a_real_effect_within_the_margin_is_called_both(make_run: MakeRun) -> None:
+    run = read_run(make_run(effect=-0.003, half_width=0.002, margin=0.01))
+    assert headline_sentences(run)[0].endswith(
+        "degrades, yet by less than 1 point (shown by two one-sided tests at 5 %)."
+    )
+
+
+def test_a_margin_that_is_not_kept_is_not_ruled_out(make_run: MakeRun) -> None:
+    run = read_run(make_run(effect=0.001, half_width=0.03, margin=0.005))
+    assert headline_sentences(run)[0].endswith(
+        "no difference that this test could see (4 times in 5 it finds a change of 4.3 points or "
+        "more; one of 0.5 points is not ruled out)."
+    )
 
 
 def test_rows_of_the_smaller_set_never_make_the_headline(make_run: MakeRun) -> None:
@@ -157,11 +181,23 @@ def test_numbers_are_those_of_the_tables_and_valid_json(make_run: MakeRun) -> No
         "value": effect.value,
         "low": effect.low,
         "high": effect.high,
+        "low90": effect.low90,
+        "high90": effect.high90,
+        "detectable": effect.detectable,
         "n": 4340,
+        "seed": 1,
+        "seeds": 1,
         "languages": 6,
         "verdict": "degrades",
+        "conclusion": "degrades",
+        "is_within_margin": None,
+        "is_control": False,
         "is_collapsed": False,
+        "by_seed": {"1": {"value": effect.value, "low": effect.low, "high": effect.high}},
     }
+    assert found["controls"] == {}
+    assert found["margin"] is None
+    assert found["chosen"] is None
     base = next(
         row
         for row in read_scores(folder / "scores.parquet")
@@ -194,3 +230,22 @@ def test_missing_intervals_are_null_in_json(make_run: MakeRun) -> None:
 )
 def test_expressions_in_words(expression: object, words: str) -> None:
     assert describe(expression) == words
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("none", None),
+        ("sst2", ("sst2", 1.0)),
+        ({"scale": {"of": "sst2", "by": -1}}, ("sst2", -1.0)),
+        ({"scale": {"of": {"scale": {"of": "a", "by": 2}}, "by": 0.5}}, ("a", 1.0)),
+        ({"scale": {"of": "none", "by": 2}}, None),
+        ({"stack": ["a", "b"]}, None),
+        ({"scale": {"of": "a", "by": "x"}}, None),
+        (None, None),
+    ],
+)
+def test_factors_of_nested_scales_multiply(
+    expression: object, found: tuple[str, float] | None
+) -> None:
+    assert scaled(expression) == found
