@@ -12,7 +12,8 @@ from adaptstilts.adapter.attach import detach
 from adaptstilts.base.hidden_states import pooled_states
 from adaptstilts.base.load import Base
 from adaptstilts.data.batches import collate
-from adaptstilts.training.loop import Labelled, Step, Training
+from adaptstilts.training.classification import Labelled
+from adaptstilts.training.loop import Step, Training
 from adaptstilts.training.state import State
 from benchmarks import ours
 

@@ -16,7 +16,7 @@ from adaptstilts.base.load import Base
 from adaptstilts.base.quantize import Quantization
 from adaptstilts.base.shape import XLM_R_LARGE, Shape
 from adaptstilts.data.batches import bucketed
-from adaptstilts.training.loop import Labelled
+from adaptstilts.training.classification import Labelled
 from benchmarks import checks, ours, rival
 from benchmarks.measure import Budget, peak_bytes, reset_peak, resident_bytes
 from benchmarks.rows import TATOEBA_LENGTHS, labelled, token_rows

@@ -18,7 +18,8 @@ from adaptstilts.alignment.encode import encode
 from adaptstilts.base.load import Base, frozen_base
 from adaptstilts.base.quantize import Quantization
 from adaptstilts.head.classification import new_head
-from adaptstilts.training.loop import Evaluation, Labelled, Settings, Step, Training
+from adaptstilts.training.classification import Classification, Labelled
+from adaptstilts.training.loop import Evaluation, Settings, Step, Training
 from adaptstilts.training.state import State
 from benchmarks.measure import Timed, each, rates
 
@@ -67,7 +68,8 @@ def new_training(
         seed=seed,
     )
     dev = Labelled(train.token_ids[:1], train.labels[:1])
-    return Training(base, ADAPTER, head, train=train, dev=dev, settings=settings, state=state)
+    objective = Classification(base, head, train=train, dev=dev)
+    return Training(base, ADAPTER, objective, settings=settings, state=state)
 
 
 def steps(training: Training) -> Iterator[Timed]:

@@ -23,7 +23,7 @@ from adaptstilts.data.pocket import Pocket
 from adaptstilts.data.tokens import tokenize
 from adaptstilts.task.intermediate.sst2 import SST2
 from adaptstilts.task.registry import BENCHMARKS
-from adaptstilts.training.loop import Labelled
+from adaptstilts.training.classification import Labelled
 from benchmarks import ours, rival
 from benchmarks.measure import Timed, rates
 

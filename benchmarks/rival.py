@@ -26,7 +26,7 @@ from transformers import (
 
 from adaptstilts.adapter.lora import target_pattern
 from adaptstilts.base.quantize import Quantization, quantize
-from adaptstilts.training.loop import Labelled
+from adaptstilts.training.classification import Labelled
 from benchmarks import ours
 from benchmarks.measure import Timed, each, rates, wait_for
 from benchmarks.rows import PADDING

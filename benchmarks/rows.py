@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from adaptstilts.training.loop import Labelled
+from adaptstilts.training.classification import Labelled
 
 # Tokens of a text with XLM-R's tokenizer, <s> and </s> included: the quantiles 0, 5, …, 100 % of
 # SST-2's 67,349 training sentences (mean 15.4) and of the 59,926 distinct sentences of Tatoeba in

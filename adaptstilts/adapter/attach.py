@@ -131,15 +131,21 @@ def trainable(model: nn.Module, name: str) -> dict[str, nn.Parameter]:
 
 
 def delta_norms(model: nn.Module, name: str) -> dict[str, float]:
-    """Frobenius norm of an adapter's weight update on each layer it is meant for.
-
-    ‖sBA‖² = s² · tr((AAᵀ)(BᵀB)), so the full update is never formed.
-    """
+    """Frobenius norm of an adapter's weight update, sBA, on each layer it is meant for."""
     norms: dict[str, float] = {}
     for path, layer in adapter_layers(model):
         if name in layer.lora_A:
-            a = layer.lora_A[name].weight.detach().double()
-            b = layer.lora_B[name].weight.detach().double()
-            square = torch.sum((a @ a.T) * (b.T @ b)).clamp_min(0.0)
-            norms[path] = abs(layer.scaling[name]) * float(square.sqrt())
+            norm = product_norm(layer.lora_A[name].weight, layer.lora_B[name].weight)
+            norms[path] = abs(layer.scaling[name]) * norm
     return norms
+
+
+def product_norm(a: Tensor, b: Tensor) -> float:
+    """Frobenius norm of BA, which is never formed: ‖BA‖² = tr((AAᵀ)(BᵀB)), in float64.
+
+    Args:
+        a: Shape [rank, inputs].
+        b: Shape [outputs, rank].
+    """
+    a, b = a.detach().double(), b.detach().double()
+    return float(torch.sum((a @ a.T) * (b.T @ b)).clamp_min(0.0).sqrt())

@@ -18,13 +18,30 @@ TARGETS = {
 }
 
 
-def target_pattern(targets: Sequence[str]) -> str:
-    """A pattern over full module paths; it matches on a bare encoder and inside a larger model."""
+def target_pattern(targets: Sequence[str], layers: Sequence[int] | None = None) -> str:
+    """A pattern over full module paths; it matches on a bare encoder and inside a larger model.
+
+    Args:
+        targets: Names from `TARGETS`.
+        layers: The encoder's layers that are meant, counted from 1 as in `hidden_states`; None
+            means all. PEFT's own `layers_to_transform` is refused beside a pattern.
+    """
     paths = "|".join(re.escape(TARGETS[target]) for target in targets)
-    return rf"(?:.*\.)?encoder\.layer\.\d+\.(?:{paths})"
+    numbers = r"\d+"
+    if layers is not None:
+        # The modules are counted from 0.
+        numbers = f"(?:{'|'.join(str(layer - 1) for layer in sorted(layers))})"
+    return rf"(?:.*\.)?encoder\.layer\.{numbers}\.(?:{paths})"
 
 
-def lora_config(*, rank: int, alpha: float, dropout: float, targets: Sequence[str]) -> LoraConfig:
+def lora_config(
+    *,
+    rank: int,
+    alpha: float,
+    dropout: float,
+    targets: Sequence[str],
+    layers: Sequence[int] | None = None,
+) -> LoraConfig:
     """PEFT's configuration of a LoRA adapter.
 
     Args:
@@ -32,11 +49,12 @@ def lora_config(*, rank: int, alpha: float, dropout: float, targets: Sequence[st
         alpha: The update is scaled by alpha / rank.
         dropout: Dropout on the update's input while it is trained.
         targets: Names from `TARGETS`.
+        layers: The encoder's layers that get an update, counted from 1; None means all.
     """
     return LoraConfig(
         r=rank,
         lora_alpha=alpha,
         lora_dropout=dropout,
-        target_modules=target_pattern(targets),
+        target_modules=target_pattern(targets, layers),
         bias="none",
     )

@@ -89,6 +89,11 @@ def read_weights_file(folder: Path) -> dict[str, Tensor]:
     return {key.removeprefix(PEFT_PREFIX): value for key, value in named.items()}
 
 
+def read_config(folder: Path) -> LoraConfig:
+    """PEFT's configuration of a saved adapter."""
+    return LoraConfig.from_pretrained(str(folder))
+
+
 def load(folder: Path, base: Base, name: str) -> Provenance:
     """Puts a saved adapter on its base, proves that it is on, and leaves all adapters off.
 
@@ -110,7 +115,7 @@ def load(folder: Path, base: Base, name: str) -> Provenance:
             f"adapter {folder} was trained on {provenance.base} ({provenance.fingerprint}), not on "
             f"this base ({base.fingerprint}); its effect here would have no meaning"
         )
-    config = LoraConfig.from_pretrained(str(folder))
+    config = read_config(folder)
     config.inference_mode = False
     attach(base.model, name, config, seed=0)
     try:

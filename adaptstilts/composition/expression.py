@@ -5,10 +5,10 @@ For LoRA, a system is the frozen weight plus a weighted sum of updates, W + Σ w
 
 from __future__ import annotations
 
-from adaptstilts.recipe.system import NO_ADAPTER, ScaleSystem
+from adaptstilts.recipe.system import NO_ADAPTER, ScaleSystem, SweepSystem, SystemEntry
 
 
-def adapter_weights(system: str | ScaleSystem) -> dict[str, float]:
+def adapter_weights(system: SystemEntry) -> dict[str, float]:
     """The adapters of a system and the weight of each update.
 
     Args:
@@ -17,6 +17,8 @@ def adapter_weights(system: str | ScaleSystem) -> dict[str, float]:
     Returns:
         Weights by adapter; empty for the bare base. An adapter scaled by 0 stays in, with 0.
     """
+    if isinstance(system, SweepSystem):
+        raise TypeError("a sweep is several systems: expand it first; this is a bug in adaptstilts")
     if isinstance(system, ScaleSystem):
         inner = adapter_weights(system.scale.of)
         return {name: weight * system.scale.by for name, weight in inner.items()}

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adaptstilts.adapter import store as adapter_store
 from adaptstilts.adapter.attach import detach
-from adaptstilts.alignment.encode import encode
-from adaptstilts.alignment.protocol import EN_XX, XX_EN
+from adaptstilts.alignment.columns import Found
+from adaptstilts.alignment.corpus import Corpus
+from adaptstilts.alignment.encode import System, encode_systems
+from adaptstilts.alignment.geometry import Measure, measure
 from adaptstilts.alignment.retrieval import Retrieval, retrieve
+from adaptstilts.alignment.spaces import retrieve_in
+from adaptstilts.alignment.store import pack, unpack
 from adaptstilts.base.load import Base
 from adaptstilts.composition.activate import active
 from adaptstilts.errors import MachineError
@@ -30,24 +38,25 @@ from adaptstilts.experiment.store import (
 )
 from adaptstilts.experiment.watch import Watcher
 from adaptstilts.experiment.workbench import Workbench
+from adaptstilts.record.files import write_text
+from adaptstilts.record.scores import AS_IS
 
 FOUND = "found.npz"
+GEOMETRY = "geometry.json"
 VECTORS = "vectors.npy"
 
 
-def align(stage: Align, workbench: Workbench, watcher: Watcher) -> Path:
-    """Encodes all distinct sentences once with a system and retrieves in every language and layer.
+def align(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> None:
+    """Encodes all distinct sentences once with each system, and retrieves in every language.
 
-    The vectors lie in a scratch file while the stage lasts: all layers of XTREME's 36 languages
+    Systems that share their lower layers are handed in together, and what they share is computed
+    once. The vectors lie in scratch files while a stage lasts: all layers of XTREME's 36 languages
     take 6 GB with XLM-R Large.
 
     Args:
-        stage: What is encoded, with which adapters.
+        stages: Of the same sentences and layers; what differs is the adapters.
         workbench: The base and the tokenised sentences.
         watcher: Who is told.
-
-    Returns:
-        The stage's final folder.
 
     Raises:
         AdapterError: An adapter does not fit the base, does nothing on it, or makes its states no
@@ -55,42 +64,94 @@ def align(stage: Align, workbench: Workbench, watcher: Watcher) -> Path:
         MachineError: The disk is too small.
     """
     started = time.monotonic()
-    base, inputs = workbench.base, workbench.bitexts[stage.key]
+    base, inputs, layers = workbench.base, workbench.bitexts[stages[0].key], stages[0].layers
     sentences = inputs.corpus.token_ids
-    partial = working_folder("align", stage.key)
-    shape = (len(stage.layers), len(sentences), base.shape.width)
-    _require_disk(partial, 4 * math.prod(shape))
-    vectors = np.lib.format.open_memmap(partial / VECTORS, mode="w+", dtype=np.float32, shape=shape)
+    shape = (len(layers), len(sentences), base.shape.width)
+    partials = [working_folder("align", stage.key) for stage in stages]
+    _require_disk(partials[0], len(stages) * 4 * math.prod(shape))
     start_counting(base.device.type)
-    watcher.started(stage, len(sentences), "sentences")
-    with _system(base, stage.updates):
-        for done in encode(base, sentences, layers=stage.layers, vectors=vectors):
+    shared = min(stage.first_layer for stage in stages) - 1 if len(stages) > 1 else 0
+    arrays = [
+        np.lib.format.open_memmap(partial / VECTORS, mode="w+", dtype=np.float32, shape=shape)
+        for partial in partials
+    ]
+    for stage in stages:
+        watcher.started(stage, len(sentences), "sentences")
+    with ExitStack() as stack:
+        systems = [
+            System(stack.enter_context(_on(base, stage.updates, number)), vectors)
+            for number, (stage, vectors) in enumerate(zip(stages, arrays, strict=True))
+        ]
+        for done in encode_systems(base, sentences, layers=layers, systems=systems, shared=shared):
             watcher.advanced(done, "")
-    found = {
-        f"{direction}/{language}": found
-        for language in stage.bitexts
-        for direction, found in retrieve(
+    encoded = (time.monotonic() - started) / len(stages)
+    for stage, partial, vectors in zip(stages, partials, arrays, strict=True):
+        started = time.monotonic()
+        _search(stage, base, inputs.corpus, vectors, partial)
+        summary = Summary(
+            kind="align",
+            name=stage.name,
+            key=stage.key,
+            seconds=encoded + time.monotonic() - started,
+            peak_memory_bytes=peak_bytes(base.device.type),
+            base=workbench.record,
+            data=inputs.data,
+            details={
+                "sentences": len(sentences),
+                "encoding_seconds": encoded,
+                "shared_layers": shared,
+                "together": len(stages),
+            },
+        )
+        finish(partial, summary, scratch=(VECTORS,))
+
+
+def _search(
+    stage: Align, base: Base, corpus: Corpus, vectors: NDArray[np.float32], partial: Path
+) -> None:
+    """Finds neighbours in every language and space, and measures the spaces."""
+    extras = stage.extras
+    found: dict[str, NDArray[Any]] = {}
+    retrievals = []
+    for language in stage.bitexts:
+        foreign, english = corpus.foreign[language], corpus.english[language]
+        retrieval = retrieve(
             vectors,
             language=language,
             layers=stage.layers,
-            foreign=inputs.corpus.foreign[language],
-            english=inputs.corpus.english[language],
-        ).found.items()
-    }
-    del vectors
+            foreign=foreign,
+            english=english,
+            device=base.device,
+            everything=extras.everything or extras.geometry,
+        )
+        retrievals.append(retrieval)
+        found |= _named(AS_IS, pack(retrieval))
+        for space in extras.spaces:
+            changed = retrieve_in(
+                space,
+                vectors,
+                language=language,
+                layers=stage.layers,
+                foreign=foreign,
+                english=english,
+            )
+            found |= _named(space, pack(changed))
     with (partial / FOUND).open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **found)
-    summary = Summary(
-        kind="align",
-        name=stage.name,
-        key=stage.key,
-        seconds=time.monotonic() - started,
-        peak_memory_bytes=peak_bytes(base.device.type),
-        base=workbench.record,
-        data=inputs.data,
-        details={"sentences": len(sentences)},
-    )
-    return finish(partial, summary, scratch=(VECTORS,))
+    if extras.geometry:
+        measures = measure(
+            vectors,
+            retrievals,
+            layers=stage.layers,
+            foreign=corpus.foreign,
+            english=corpus.english,
+        )
+        write_text(partial / GEOMETRY, json.dumps([vars(row) for row in measures]))
+
+
+def _named(space: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays of one space by names of their own."""
+    return {f"{space}/{name}": array for name, array in arrays.items()}
 
 
 def _require_disk(folder: Path, size: int) -> None:
@@ -108,30 +169,55 @@ def _require_disk(folder: Path, size: int) -> None:
         )
 
 
-def read_retrievals(stage: Align) -> list[Retrieval]:
+def read_found(stage: Align) -> list[Found]:
     """What a finished stage found, one for each language."""
     with np.load(stage_folder("align", stage.key) / FOUND) as file:
-        return [
-            Retrieval(
-                language,
-                stage.layers,
-                {direction: file[f"{direction}/{language}"] for direction in (EN_XX, XX_EN)},
-            )
-            for language in stage.bitexts
-        ]
+        arrays = dict(file)
+    by_space: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, array in arrays.items():
+        space, _, rest = name.partition("/")
+        by_space.setdefault(space, {})[rest] = array
+
+    def retrieval(space: str, language: str) -> Retrieval:
+        return unpack(by_space[space], language=language, layers=stage.layers)
+
+    return [
+        Found(
+            retrieval(AS_IS, language),
+            {space: retrieval(space, language) for space in stage.extras.spaces},
+        )
+        for language in stage.bitexts
+    ]
+
+
+def read_geometry(stage: Align) -> list[Measure]:
+    """What a finished stage measured of its spaces; nothing where that was not asked for."""
+    if not stage.extras.geometry:
+        return []
+    text = (stage_folder("align", stage.key) / GEOMETRY).read_text(encoding="utf-8")
+    return [Measure(**row) for row in json.loads(text)]
 
 
 @contextmanager
-def _system(base: Base, updates: tuple[Update, ...]) -> Iterator[None]:
-    """Puts a system's adapters on the base for as long as the context lasts."""
+def _on(
+    base: Base, updates: tuple[Update, ...], number: int
+) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Puts a system's adapters on the base, switched off; gives what switches them on.
+
+    Args:
+        base: The base.
+        updates: The system's adapters.
+        number: Keeps the names of several systems' adapters apart.
+    """
+    names = {update.adapter: f"{update.adapter}_{number}" for update in updates}
     attached: list[str] = []
     try:
         for update in updates:
             folder = snapshot_folder(stage_folder("train", update.training), update.share)
-            attached.append(update.adapter)
-            adapter_store.load(folder, base, update.adapter)
-        with active(base.model, {update.adapter: update.weight for update in updates}):
-            yield
+            attached.append(names[update.adapter])
+            adapter_store.load(folder, base, names[update.adapter])
+        weights = {names[update.adapter]: update.weight for update in updates}
+        yield functools.partial(active, base.model, weights)
     finally:
         for name in attached:
             detach(base.model, name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from adaptstilts.base.shape import Shape
 from adaptstilts.experiment.plan import Plan
 from adaptstilts.experiment.stage import Train
-from adaptstilts.recipe.adapter import Adapter
+from adaptstilts.recipe.adapter import Adapter, numbered_layers, resolved
 
 BYTES = {"fp32": 4, "bf16": 2}
 # Bytes of a linear layer's weight; nf4 keeps a float32 scale for every 64 weights.
@@ -50,7 +50,8 @@ def estimate(plan: Plan) -> Budget | None:
     rest = shape.parameters - shape.linear_parameters
     base_bytes = int(shape.linear_parameters * linear + rest * size)
     adapters = {
-        name: lora_parameters(shape, adapter) for name, adapter in plan.recipe.adapters.items()
+        name: lora_parameters(shape, entry.adapter)
+        for name, entry in resolved(plan.recipe.adapters).items()
     }
     return Budget(
         base_parameters=shape.parameters,
@@ -65,13 +66,15 @@ def estimate(plan: Plan) -> Budget | None:
 
 
 def lora_parameters(shape: Shape, adapter: Adapter) -> int:
-    """Parameters of a LoRA adapter: rank x (inputs + outputs) for each target of each layer."""
+    """Parameters of a LoRA adapter: rank x (inputs + outputs) for each target of its layers."""
     wide = ("intermediate", "output")
     ends = [
         shape.width + (shape.intermediate if target in wide else shape.width)
         for target in adapter.method.targets
     ]
-    return shape.layers * adapter.method.rank * sum(ends)
+    layers = numbered_layers(adapter.method.layers)
+    count = shape.layers if layers is None else len(layers)
+    return count * adapter.method.rank * sum(ends)
 
 
 def _training_bytes(shape: Shape, adapter: Adapter, size: int) -> int:

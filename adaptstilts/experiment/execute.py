@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from adaptstilts.experiment import run_folder
 from adaptstilts.experiment.align_stage import align
 from adaptstilts.experiment.plan import Plan
 from adaptstilts.experiment.score_stage import score
-from adaptstilts.experiment.stage import Score, Stage, Train
+from adaptstilts.experiment.stage import Align, Score, Stage, Train
 from adaptstilts.experiment.store import Summary, is_finished, read_summary, stage_lock
 from adaptstilts.experiment.train_stage import train
 from adaptstilts.experiment.watch import Silence, Watcher
@@ -94,8 +97,10 @@ def _carry_out(
     summaries: dict[str, Summary] = {}
     stages: list[StageRecord] = []
     log: list[dict[str, Any]] = []
+    made: set[str] = set()
     for stage in plan.stages:
-        is_cached = not _do(stage, workbench, watcher)
+        made |= _do(_together(stage, heavy), workbench, watcher)
+        is_cached = stage.key not in made
         summary = read_summary(stage.kind, stage.key)
         summaries[stage.key] = summary
         watcher.finished(stage, is_cached=is_cached, seconds=summary.seconds)
@@ -125,6 +130,11 @@ def _carry_out(
                 f"training of {name} collapsed: it predicts one label for every dev row, so what "
                 "follows measures a failed training, not the task"
             )
+            if adapter.control is not None:
+                notice = (
+                    f"training of {name} ended on one label for every dev row, as may be expected: "
+                    f"it is a control of {adapter.of} ({adapter.control}), not a failed training"
+                )
             notices.append(notice)
             watcher.noticed(notice)
     base = next((s.base for s in summaries.values() if s.base is not None), None)
@@ -145,39 +155,64 @@ def _carry_out(
     )
 
 
-def _do(stage: Stage, workbench: Workbench | None, watcher: Watcher) -> bool:
-    """Carries out one stage unless it is finished; tells whether there was anything to do.
+def _together(stage: Stage, pending: Sequence[Stage]) -> list[Stage]:
+    """A stage with those that are best done at once: encodings that share their lower layers."""
+    if not isinstance(stage, Align) or stage.first_layer < 2:
+        return [stage]
+    others = [
+        one
+        for one in pending
+        if isinstance(one, Align)
+        and one.key != stage.key
+        and one.first_layer > 1
+        and (one.bitexts, one.layers) == (stage.bitexts, stage.layers)
+        and all(is_finished("train", update.training) for update in one.updates)
+    ]
+    return [stage, *others]
+
+
+def _do(stages: Sequence[Stage], workbench: Workbench | None, watcher: Watcher) -> set[str]:
+    """Carries out the stages that are not finished, and gives their keys.
 
     Raises:
         MachineError: The GPU's memory does not suffice.
     """
-    if is_finished(stage.kind, stage.key):
-        return False
-    words = f"another process is at work on {stage.kind} {stage.name}; waiting for it"
-    with stage_lock(stage.kind, stage.key, waiting=lambda: watcher.noticed(words)):
-        if is_finished(stage.kind, stage.key):
-            return False
+    if is_finished(stages[0].kind, stages[0].key):
+        return set()
+    with ExitStack() as locks:
+        # In one order everywhere, so that no two processes wait for each other.
+        for stage in sorted(stages, key=lambda one: one.key):
+            words = f"another process is at work on {stage.kind} {stage.name}; waiting for it"
+            locks.enter_context(
+                stage_lock(stage.kind, stage.key, waiting=partial(watcher.noticed, words))
+            )
+        unfinished = [stage for stage in stages if not is_finished(stage.kind, stage.key)]
+        if not unfinished:
+            return set()
         try:
-            _carry_out_stage(stage, workbench, watcher)
+            _carry_out_stages(unfinished, workbench, watcher)
         except torch.OutOfMemoryError as error:
             raise MachineError(
-                f"the GPU's memory does not suffice for {stage.kind} {stage.name}: lower "
+                f"the GPU's memory does not suffice for {stages[0].kind} {stages[0].name}: lower "
                 "training.tokens_per_batch and raise training.accumulation by the same factor, or "
                 f"free the GPU from other work ({str(error).splitlines()[0]})"
             ) from error
-    return True
+    return {stage.key for stage in unfinished}
 
 
-def _carry_out_stage(stage: Stage, workbench: Workbench | None, watcher: Watcher) -> None:
-    """The work of one stage."""
-    if isinstance(stage, Score):
-        score(stage, watcher)
+def _carry_out_stages(
+    stages: Sequence[Stage], workbench: Workbench | None, watcher: Watcher
+) -> None:
+    """The work of one stage, or of several encodings at once."""
+    first = stages[0]
+    if isinstance(first, Score):
+        score(first, watcher)
     elif workbench is None:
         raise RuntimeError("a stage lost its workbench; this is a bug in adaptstilts")
-    elif isinstance(stage, Train):
-        train(stage, workbench, watcher)
+    elif isinstance(first, Train):
+        train(first, workbench, watcher)
     else:
-        align(stage, workbench, watcher)
+        align([stage for stage in stages if isinstance(stage, Align)], workbench, watcher)
 
 
 def _first_record(plan: Plan) -> RunRecord:
@@ -216,6 +251,7 @@ def _headline(plan: Plan, summaries: dict[str, Summary]) -> HeadlineRecord | Non
             continue
         chosen = summaries[stage.key].details["chosen"]
         layers: dict[str, int] = {} if chosen is None else chosen["layers"]
+        layer: int | None
         if stage.headline is not None:
             layer, why = stage.headline.layer, stage.headline.why
         else:

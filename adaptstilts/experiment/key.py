@@ -16,12 +16,19 @@ LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "num
 SHARED = ("data", "base", "adapter", "experiment/inputs.py", "experiment/workbench.py")
 # The rooms whose code decides what a stage computes.
 ROOMS = {
-    "train": (*SHARED, "head", "training", "experiment/train_stage.py"),
+    "train": (
+        *SHARED,
+        "head",
+        "training",
+        "experiment/train_stage.py",
+        "experiment/train_objective.py",
+        "experiment/random_stage.py",
+    ),
     "align": (
         *SHARED,
         "composition",
         "alignment",
-        "metric/retrieval.py",
+        "metric",
         "experiment/align_stage.py",
     ),
     "score": (
@@ -29,6 +36,7 @@ ROOMS = {
         "data/bitext.py",
         "metric",
         "record/scores.py",
+        "task/strata.py",
         "experiment/inputs.py",
         "experiment/score_stage.py",
     ),

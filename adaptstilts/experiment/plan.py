@@ -29,16 +29,17 @@ from adaptstilts.experiment.stage import (
     Score,
     Selection,
     Stage,
-    Train,
     Update,
 )
+from adaptstilts.experiment.trainings import Trainings, seeded, trainings
+from adaptstilts.recipe.adapter import Control, numbered_layers
 from adaptstilts.recipe.load import load, profiles
 from adaptstilts.recipe.measure import Measure, OwnBitext, Tatoeba
 from adaptstilts.recipe.recipe import Recipe, without_sweeps
 from adaptstilts.recipe.tree import KeyPath, spell
 from adaptstilts.record.provenance import hardware
 from adaptstilts.record.run import HardwareRecord
-from adaptstilts.task.registry import NAMES, TASKS
+from adaptstilts.task.registry import NAMES
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,6 @@ def _choose(
     return choice, load(path, profile=choice.layer, overrides=overrides, names=NAMES)
 
 
-Trainings = dict[tuple[str, int | None], Train]
-"""The stage that trains an adapter, by its name and one of the recipe's seeds."""
-
-
 @dataclass
 class _Builder:
     """Gathers the stages of one recipe."""
@@ -146,14 +143,16 @@ class _Builder:
 
     def stages(self) -> list[Stage]:
         """All stages, each after what it needs, none twice."""
-        trainings = {
-            (name, seed): self._train(name, seed)
-            for seed in self._seeds()
-            for name in self.recipe.adapters
-        }
-        stages: dict[str, Stage] = {stage.key: stage for stage in trainings.values()}
+        trained = trainings(
+            self.recipe,
+            decides=self._base(),
+            sources=self.sources,
+            depth=self._depth,
+            problem=self._problem,
+        )
+        stages: dict[str, Stage] = {stage.key: stage for stage in trained.values()}
         for index, measure in enumerate(self.recipe.measure):
-            score = self._score(index, measure, trainings)
+            score = self._score(index, measure, trained)
             chosen_by = () if score.selection is None else score.selection.aligns
             for align in (*chosen_by, *score.aligns):
                 stages.setdefault(align.key, align)
@@ -184,30 +183,7 @@ class _Builder:
             "device": base.device,
         }
 
-    def _train(self, name: str, seed: int | None) -> Train:
-        """The stage that trains an adapter, with its own seed or another."""
-        adapter = self.recipe.adapters[name]
-        if seed is not None:
-            training = adapter.training.model_copy(update={"seed": seed})
-            adapter = adapter.model_copy(update={"training": training})
-        task = TASKS[adapter.task]
-        source = bitexts.holder([task.train, task.test], self.sources)
-        train, test = Located(task.train, source), Located(task.test, source)
-        key = stage_key(
-            "train",
-            {
-                **self._base(),
-                "adapter": adapter.model_dump(mode="json"),
-                "columns": (*task.text_columns, task.label_column),
-                "labels": task.labels,
-                "dev_rows": task.dev_rows,
-                "train": _identity(train),
-                "test": _identity(test),
-            },
-        )
-        return Train(_seeded(name, seed), key, adapter, task, train, test)
-
-    def _score(self, index: int, measure: Measure, trainings: Trainings) -> Score:
+    def _score(self, index: int, measure: Measure, trained: Trainings) -> Score:
         """The stage that scores one measurement, with the encodings that it needs."""
         section = measure.retrieval
         place = ("measure", index, "bitext" if measure.tatoeba is None else "tatoeba")
@@ -224,7 +200,7 @@ class _Builder:
             if deepest > depth:
                 message = f"layer {deepest} is not there: the base has layers 0 to {depth}"
                 raise self._problem((*place, *name), message)
-        selection = self._selection(section, located, layers, trainings)
+        selection = self._selection(section, located, layers, trained)
         headline = None
         if selection is None:
             try:
@@ -234,7 +210,7 @@ class _Builder:
             headline = Headline(layer, why)
         names = list(self.recipe.systems) if section.systems == "all" else section.systems
         aligns = tuple(
-            self._align(name, seed, share, located, layers, trainings, extras=_extras(section))
+            self._align(name, seed, share, located, layers, trained, extras=_extras(section))
             for name in names
             for seed in self._seeds_of(name)
             for share in _shares(section)
@@ -253,7 +229,7 @@ class _Builder:
             "baselines": [align.key for align in baselines],
             "protocol": protocol.name,
             "benchmark": benchmark,
-            "languages": {language: _identity(one) for language, one in located.items()},
+            "languages": {language: one.identity for language, one in located.items()},
         }
         return Score(
             name=section.protocol if section.during is None else "during training",
@@ -274,8 +250,8 @@ class _Builder:
         found = []
         for control, expression in systems.items():
             adapter = self.recipe.adapters.get(expression) if isinstance(expression, str) else None
-            studied = getattr(adapter, "of", None)
-            found += [(name, control) for name, one in systems.items() if one == studied]
+            if isinstance(adapter, Control):
+                found += [(name, control) for name, one in systems.items() if one == adapter.of]
         return tuple(found)
 
     def _problem(self, path: KeyPath, message: str) -> RecipeError:
@@ -289,13 +265,13 @@ class _Builder:
         share: float | None,
         bitexts: dict[str, Located],
         layers: tuple[int, ...],
-        trainings: Trainings,
+        trained: Trainings,
         *,
         extras: Extras = NO_EXTRAS,
     ) -> Align:
         """The stage that encodes a benchmark with one system, finished or at a share."""
         weights = adapter_weights(self.recipe.systems[system])
-        used = {name: trainings[name, seed] for name in weights}
+        used = {name: trained[name, seed] for name in weights}
         updates = tuple(
             Update(name, used[name].key, share, weight)
             for name, weight in weights.items()
@@ -309,11 +285,11 @@ class _Builder:
                 "updates": [(u.training, u.share, u.weight) for u in updates if u.weight != 0.0],
                 "layers": layers,
                 "extras": vars(extras),
-                "languages": {language: _identity(one) for language, one in bitexts.items()},
+                "languages": {language: one.identity for language, one in bitexts.items()},
             },
         )
         seeds = [training.adapter.training.seed for training in used.values()]
-        name = _seeded(system, seed)
+        name = seeded(system, seed)
         return Align(
             name=name if share is None else f"{name}@{share:.0%}",
             key=key,
@@ -323,6 +299,14 @@ class _Builder:
             updates=updates,
             bitexts=bitexts,
             layers=layers,
+            first_layer=min(
+                (
+                    (numbered_layers(training.adapter.method.layers) or [1])[0]
+                    for name, training in used.items()
+                    if weights[name] != 0.0 and share != 0.0
+                ),
+                default=self._depth() + 1,
+            ),
             extras=extras,
         )
 
@@ -343,7 +327,7 @@ class _Builder:
         section: Tatoeba | OwnBitext,
         scored: dict[str, Located],
         layers: tuple[int, ...],
-        trainings: Trainings,
+        trained: Trainings,
     ) -> Selection | None:
         """How the headline's layer is chosen; None where it is named in advance."""
         select = section.select
@@ -356,7 +340,7 @@ class _Builder:
             self.notices += notices
             name = self.recipe.report.baseline
             aligns = tuple(
-                self._align(name, seed, None, found, candidates, trainings)
+                self._align(name, seed, None, found, candidates, trained)
                 for seed in self._seeds_of(name)
             )
         return Selection(select.on, candidates, aligns)
@@ -370,16 +354,6 @@ class _Builder:
             )
             raise RecipeError(self.source, [Problem(0, 0, "base.model", message)])
         return self.identity.shape.layers
-
-
-def _seeded(name: str, seed: int | None) -> str:
-    """What a stage of one of several seeds is called."""
-    return name if seed is None else f"{name}-seed{seed}"
-
-
-def _identity(located: Located) -> str:
-    """What decides a table's content."""
-    return located.source.identity(located.table)
 
 
 def _shares(section: Tatoeba | OwnBitext) -> list[float | None]:

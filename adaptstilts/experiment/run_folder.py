@@ -14,6 +14,7 @@ from adaptstilts.experiment.plan import Plan
 from adaptstilts.experiment.score_stage import EFFECTS, ITEMS, SCORES
 from adaptstilts.experiment.stage import Score, Train
 from adaptstilts.experiment.store import Summary, snapshot_folder, stage_folder
+from adaptstilts.experiment.train_stage import OUTCOMES
 from adaptstilts.metric.interval import wilson
 from adaptstilts.recipe.load import resolved_yaml
 from adaptstilts.record import scores as tables
@@ -68,8 +69,10 @@ def write_tables(folder: Path, plan: Plan, summaries: dict[str, Summary]) -> Non
         finished = stage_folder(stage.kind, stage.key)
         if isinstance(stage, Train):
             scores += _task_scores(stage, plan, summaries[stage.key])
-            outcomes = (finished / "outcomes.json").read_bytes()
-            write_bytes(folder / "items" / f"{stage.task.name}.{stage.name}.json", outcomes)
+            outcomes = finished / OUTCOMES
+            if outcomes.is_file():  # a control without the task's head answers no row of the task
+                items_file = folder / "items" / f"{stage.task.name}.{stage.name}.json"
+                write_bytes(items_file, outcomes.read_bytes())
         elif isinstance(stage, Score):
             scores += tables.read_scores(finished / SCORES)
             effects += tables.read_effects(finished / EFFECTS)
@@ -100,9 +103,14 @@ def write_log(folder: Path, events: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _task_scores(stage: Train, plan: Plan, summary: Summary) -> list[tables.Score]:
-    """An adapter's score on its own task, for every system that is just that adapter."""
+    """An adapter's score on its own task, for every system that is just that adapter.
+
+    Empty for a control that has no head of the task's.
+    """
     details = summary.details
     n, accuracy = details["test_n"], details["test_accuracy"]
+    if accuracy is None:
+        return []
     low, high = wilson(round(accuracy * n), n)
     return [
         tables.Score(

@@ -11,7 +11,7 @@ import numpy as np
 from adaptstilts.alignment.columns import Chosen, choose
 from adaptstilts.alignment.retrieval import outcomes
 from adaptstilts.alignment.score import Measured, Table, effects, scores
-from adaptstilts.experiment.align_stage import read_found
+from adaptstilts.experiment.align_stage import read_found, read_geometry
 from adaptstilts.experiment.inputs import read_bitexts
 from adaptstilts.experiment.memory import peak_bytes
 from adaptstilts.experiment.stage import Align, Score
@@ -57,6 +57,7 @@ def score(stage: Score, watcher: Watcher) -> Path:
             differences += effects(one, baseline, table)
         done += len(one.seeds)
         watcher.advanced(done, one.system)
+    rows += [row for align in stage.aligns for row in _geometry(stage, align)]
     by_name = {one.system: one for one in measured}
     for system, control in stage.contrasts:
         differences += effects(by_name[system], by_name[control], table)
@@ -105,6 +106,31 @@ def _chosen(stage: Score) -> Chosen | None:
     if metric == "xsim_error":  # the only one of which less is better
         means = -means
     return choose(selection.on, list(stage.bitexts), means, aligns[0].layers, selection.layers)
+
+
+def _geometry(stage: Score, align: Align) -> list[tables.Score]:
+    """What an encoding measured of its spaces, as rows of the table."""
+    return [
+        tables.Score(
+            system=align.system,
+            seed=align.seed,
+            seeds=int(align.seed is not None),
+            benchmark=stage.benchmark,
+            protocol=stage.protocol.name,
+            language=row.language,
+            direction=row.direction,
+            space=tables.AS_IS,
+            layer=row.layer,
+            chosen=None,
+            metric=row.metric,
+            value=row.value,
+            n=row.n,
+            low=row.low,
+            high=row.high,
+            trained_share=align.trained_share,
+        )
+        for row in read_geometry(align)
+    ]
 
 
 def _items(measured: Sequence[Measured]) -> list[tables.Items]:

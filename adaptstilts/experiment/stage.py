@@ -7,7 +7,7 @@ from typing import Literal
 
 from adaptstilts.alignment.protocol import Protocol
 from adaptstilts.data.source import Source
-from adaptstilts.recipe.adapter import Adapter
+from adaptstilts.recipe.adapter import Adapter, ControlKind
 from adaptstilts.task.declaration import Table, Task
 
 
@@ -29,6 +29,11 @@ class Located:
         return "/".join(self._parts[: 2 if self._is_stand_in else 1])
 
     @property
+    def identity(self) -> str:
+        """What decides its content."""
+        return self.source.identity(self.table)
+
+    @property
     def _is_stand_in(self) -> bool:
         return self.source.name == "pocket"
 
@@ -44,20 +49,28 @@ class Train:
     """Train one adapter, choose its checkpoint, score it on its own task.
 
     Attributes:
-        name: The adapter.
+        name: The adapter, with its seed where the recipe has several.
         key: Hash of all that decides the result.
-        adapter: Its section of the recipe.
+        adapter_name: The adapter's name in the recipe.
+        adapter: Its section of the recipe; for a control that of the adapter it is a control of.
         task: What it is trained on.
         train: The training rows, of which the dev rows are a part.
         test: The rows that are scored.
+        control: What kind of control it is; None for an adapter that is simply trained.
+        of: The adapter that it is a control of; None for one that is simply trained.
+        of_key: For a random adapter the key of the training whose size it takes; else None.
     """
 
     name: str
     key: str
+    adapter_name: str
     adapter: Adapter
     task: Task
     train: Located
     test: Located
+    control: ControlKind | None = None
+    of: str | None = None
+    of_key: str | None = None
     kind: Literal["train"] = "train"
 
 
@@ -109,6 +122,8 @@ class Align:
         updates: The adapters that are active.
         bitexts: The table of each language.
         layers: Indices into `hidden_states`.
+        first_layer: The lowest layer that an adapter changes, from 1; for the bare base one more
+            than there are.
         extras: What is kept beside nearest neighbours.
     """
 
@@ -120,6 +135,7 @@ class Align:
     updates: tuple[Update, ...]
     bitexts: dict[str, Located]
     layers: tuple[int, ...]
+    first_layer: int = 1
     extras: Extras = NO_EXTRAS
     kind: Literal["align"] = "align"
 

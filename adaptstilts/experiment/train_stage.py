@@ -14,24 +14,31 @@ from adaptstilts.adapter.attach import attach, detach, write_weights
 from adaptstilts.adapter.lora import lora_config
 from adaptstilts.errors import TrainingError
 from adaptstilts.experiment.memory import peak_bytes, start_counting
+from adaptstilts.experiment.random_stage import draw_random, stage_provenance
 from adaptstilts.experiment.stage import Train
 from adaptstilts.experiment.store import Summary, finish, snapshot_folder, working_folder
+from adaptstilts.experiment.train_objective import training_objective
 from adaptstilts.experiment.watch import Watcher
 from adaptstilts.experiment.workbench import Workbench
 from adaptstilts.head import store as head_store
-from adaptstilts.head.classification import new_head
+from adaptstilts.recipe.adapter import numbered_layers
 from adaptstilts.record.files import replacing, sync, write_text
 from adaptstilts.training import state as training_state
 from adaptstilts.training.batches import total_steps
+from adaptstilts.training.classification import Classification
 from adaptstilts.training.loop import Evaluation, Settings, Step, Training
 
+OUTCOMES = "outcomes.json"
 STATE = "state.safetensors"
 PROGRESS = "progress.json"
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
+CURVE = ("step", "share", "loss", "dev_accuracy", "dev_loss")
 
 
 def train(stage: Train, workbench: Workbench, watcher: Watcher) -> Path:
     """Trains an adapter, from where an earlier run was cut off if there was one.
+
+    A random control is drawn instead.
 
     Args:
         stage: What is trained.
@@ -44,6 +51,8 @@ def train(stage: Train, workbench: Workbench, watcher: Watcher) -> Path:
     Raises:
         TrainingError: The loss is not a number, or there are fewer steps than evaluations.
     """
+    if stage.control == "random":
+        return draw_random(stage, workbench, watcher)
     try:
         return _train(stage, workbench, watcher, working_folder("train", stage.key))
     finally:
@@ -56,17 +65,15 @@ def _train(stage: Train, workbench: Workbench, watcher: Watcher, partial: Path) 
     base, tokens, recipe = workbench.base, workbench.tasks[stage.key], stage.adapter
     method = recipe.method
     config = lora_config(
-        rank=method.rank, alpha=method.alpha, dropout=method.dropout, targets=method.targets
+        rank=method.rank,
+        alpha=method.alpha,
+        dropout=method.dropout,
+        targets=method.targets,
+        layers=numbered_layers(method.layers),
     )
     attach(base.model, stage.name, config, seed=recipe.training.seed)
-    head = new_head(
-        width=base.shape.width,
-        labels=len(stage.task.labels),
-        pooling=recipe.head.pooling,
-        dropout=recipe.head.dropout,
-        seed=recipe.training.seed,
-    ).to(base.device)
-    settings = _settings(stage, [len(ids) for ids in tokens.train.token_ids])
+    objective = training_objective(stage, workbench)
+    settings = _settings(stage, objective.lengths)
     if settings.steps < settings.evaluations:
         raise TrainingError(
             f"training of {stage.name} has {settings.steps} steps and {settings.evaluations} "
@@ -78,26 +85,11 @@ def _train(stage: Train, workbench: Workbench, watcher: Watcher, partial: Path) 
         state = training_state.load(partial / STATE)
         progress = json.loads((partial / PROGRESS).read_text(encoding="utf-8"))
         watcher.noticed(f"training of {stage.name} goes on after step {state.step}")
-    training = Training(
-        base, stage.name, head, train=tokens.train, dev=tokens.dev, settings=settings, state=state
-    )
+    training = Training(base, stage.name, objective, settings=settings, state=state)
     # A kill may fall between the two files: what the state has not seen yet will be done again.
     points = [point for point in progress["points"] if point["step"] <= training.step]
     earlier = progress["seconds"]
-    provenance = adapter_store.Provenance(
-        task=stage.task.name,
-        base=workbench.record["model"],
-        revision=workbench.record["revision"],
-        fingerprint=base.fingerprint,
-        weights=base.weights,
-        details={
-            "method": method.model_dump(mode="json"),
-            "head": recipe.head.model_dump(mode="json"),
-            "training": recipe.training.model_dump(mode="json"),
-            "labels": list(stage.task.labels),
-            "data": tokens.data,
-        },
-    )
+    provenance = stage_provenance(stage, workbench, data=tokens.data)
 
     def checkpoint() -> None:
         progress = {"seconds": earlier + time.monotonic() - started, "points": points}
@@ -115,7 +107,8 @@ def _train(stage: Train, workbench: Workbench, watcher: Watcher, partial: Path) 
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             adapter_store.save(folder, event.adapter, config, provenance)
-            head_store.save(folder, event.head)
+            if event.head:
+                head_store.save(folder, event.head)
             for path in (*folder.iterdir(), folder):
                 sync(path)
             points.append(_point(event))
@@ -125,15 +118,22 @@ def _train(stage: Train, workbench: Workbench, watcher: Watcher, partial: Path) 
             if is_due or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                 checkpoint()
                 saved, is_due = time.monotonic(), False
-    chosen = max(points, key=lambda point: (point["dev_accuracy"], -point["step"]))
+    chosen = _chosen(stage, points)
     source, chosen_folder = (snapshot_folder(partial, share) for share in (chosen["share"], None))
     shutil.rmtree(chosen_folder, ignore_errors=True)
     shutil.copytree(source, chosen_folder)
     weights = adapter_store.read_weights_file(chosen_folder)
     write_weights(base.model, stage.name, weights)
-    head_store.load(chosen_folder, head)
-    predictions = training.predict(tokens.test.token_ids)
-    right = sum(map(int.__eq__, predictions, tokens.test.labels))
+    tested: dict[str, Any] = {"test_accuracy": None, "test_n": 0}
+    if isinstance(objective, Classification):
+        head_store.load(chosen_folder, objective.head)
+        predictions = objective.predict(
+            tokens.test.token_ids, tokens_per_batch=settings.tokens_per_batch
+        )
+        right = sum(map(int.__eq__, predictions, tokens.test.labels))
+        tested = {"test_accuracy": right / len(predictions), "test_n": len(predictions)}
+        outcomes = {"labels": list(tokens.test.labels), "predictions": predictions}
+        write_text(partial / OUTCOMES, json.dumps(outcomes))
     details = {
         "task": stage.task.name,
         "method": method.model_dump(mode="json"),
@@ -143,15 +143,15 @@ def _train(stage: Train, workbench: Workbench, watcher: Watcher, partial: Path) 
         "chosen_step": chosen["step"],
         "chosen_share": chosen["share"],
         "dev_accuracy": chosen["dev_accuracy"],
-        "dev_n": len(tokens.dev.labels),
-        "test_accuracy": right / len(predictions),
-        "test_n": len(predictions),
-        "head_parameters": sum(p.numel() for p in head.parameters()),
+        "dev_n": chosen["dev_n"],
+        "dev_metric": objective.dev_metric,
+        **tested,
+        "head_parameters": sum(p.numel() for p in objective.head.parameters()),
         "curve": [{key: point[key] for key in CURVE} for point in points],
         "is_collapsed": bool(chosen["is_constant"]),
+        "control": stage.control,
+        "of": stage.of,
     }
-    outcomes = {"labels": list(tokens.test.labels), "predictions": predictions}
-    write_text(partial / "outcomes.json", json.dumps(outcomes))
     summary = Summary(
         kind="train",
         name=stage.name,
@@ -165,7 +165,15 @@ def _train(stage: Train, workbench: Workbench, watcher: Watcher, partial: Path) 
     return finish(partial, summary, scratch=(STATE, PROGRESS))
 
 
-CURVE = ("step", "share", "loss", "dev_accuracy")
+def _chosen(stage: Train, points: list[dict[str, Any]]) -> dict[str, Any]:
+    """The evaluation whose snapshot is kept: the best on the dev rows, the earliest of equals.
+
+    With shuffled labels it is the last one: there is nothing to be better at, and a choice among
+    scores at chance would only lift them above it.
+    """
+    if stage.control == "shuffled_labels":
+        return points[-1]
+    return max(points, key=lambda point: (point["dev_accuracy"], -point["step"]))
 
 
 def _point(event: Evaluation) -> dict[str, Any]:
@@ -174,8 +182,10 @@ def _point(event: Evaluation) -> dict[str, Any]:
         "step": event.step,
         "share": event.share,
         "loss": event.loss,
-        "dev_accuracy": event.accuracy,
-        "is_constant": len(set(event.predictions)) == 1,
+        "dev_accuracy": event.dev.value,
+        "dev_n": event.dev.n,
+        "dev_loss": event.dev.loss,
+        "is_constant": event.dev.predictions is not None and len(set(event.dev.predictions)) == 1,
     }
 
 

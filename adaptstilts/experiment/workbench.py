@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adaptstilts.alignment.corpus import Corpus, corpus
+from adaptstilts.base.identity import Identity
 from adaptstilts.base.load import Base, check_device, load_base, load_tokenizer
 from adaptstilts.base.vocabulary import used_pieces
 from adaptstilts.data.tokens import tokenize
@@ -14,7 +15,7 @@ from adaptstilts.experiment.inputs import read_bitexts, task_texts
 from adaptstilts.experiment.plan import Plan
 from adaptstilts.experiment.stage import Align, Located, Stage, Train
 from adaptstilts.experiment.watch import Watcher
-from adaptstilts.training.loop import Labelled
+from adaptstilts.training.classification import Labelled
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,17 @@ class Workbench:
 
     Attributes:
         base: The base, trimmed to the pieces that the inputs use.
-        tasks: Inputs of each training, by the stage's key.
+        tasks: Inputs of each training, by the stage's key; a random adapter has none.
         bitexts: Inputs of each encoding, by the stage's key.
         record: The base's part of the run's record.
+        identity: The base before it was loaded, for what else its checkpoint holds.
     """
 
     base: Base
     tasks: dict[str, TaskTokens]
     bitexts: dict[str, BitextTokens]
     record: dict[str, Any]
+    identity: Identity
 
 
 def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Workbench:
@@ -75,7 +78,7 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
     bitexts: dict[str, BitextTokens] = {}
     shared: dict[tuple[str, ...], BitextTokens] = {}
     for stage in stages:
-        if isinstance(stage, Train):
+        if isinstance(stage, Train) and stage.control != "random":
             tasks[stage.key] = _task_tokens(stage, tokenizer, longest)
         elif isinstance(stage, Align):
             names = tuple(located.name for located in stage.bitexts.values())
@@ -113,7 +116,7 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
         "fingerprint": base.fingerprint,
         "bytes": base.bytes,
     }
-    return Workbench(base, tasks, bitexts, record)
+    return Workbench(base, tasks, bitexts, record, plan.identity)
 
 
 def _task_tokens(stage: Train, tokenizer: Any, longest: int) -> TaskTokens:

@@ -13,22 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-# Resamples drawn at once: 64 x 28,000 clusters are 14 MB of draws and 7 MB of weights.
-CHUNK_RESAMPLES = 64
+from adaptstilts.metric.resample import checked, macro_mean, resampled
 
 
 class Interval(NamedTuple):
-    """A statistic and its percentile interval, one entry a column (a layer, say).
+    """A statistic, its interval and its standard error, one entry a column (a layer, say).
 
     Attributes:
         value: The statistic of the sample itself, shape [k].
         low: Lower end, shape [k]; not a number where there is but one cluster.
         high: Upper end, shape [k]; not a number where there is but one cluster.
+        error: Standard error, shape [k], as `significance.detectable` takes it; for a bootstrap the
+            standard deviation over the resamples, not a number where there is but one cluster.
     """
 
     value: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    error: NDArray[np.float64]
 
 
 def cluster_ids(english: Sequence[Sequence[str]]) -> list[NDArray[np.int64]]:
@@ -84,16 +86,88 @@ def macro_interval(
 
     Source: Efron and Tibshirani 1993, sections 8.5 (clusters) and 13.3 (percentile interval).
     """
-    _check_settings(resamples, confidence)
-    outcomes = _checked(hits, clusters)
-    value = _macro(outcomes)
-    statistics = _resampled(outcomes, clusters, resamples, seed)
+    found = macro_intervals(
+        hits, clusters, resamples=resamples, seed=seed, confidences=(confidence,)
+    )
+    return found[confidence]
+
+
+def macro_intervals(
+    hits: Sequence[NDArray[Any]],
+    clusters: Sequence[NDArray[np.integer[Any]]],
+    *,
+    confidences: Sequence[float] = (0.95, 0.90),
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[float, Interval]:
+    """What `macro_interval` gives at several confidences, from the same resamples.
+
+    Args:
+        hits: As `macro_interval`.
+        clusters: As `macro_interval`.
+        confidences: Two-sided coverages, each between 0 and 1: say 0.95 for the table and 0.90 for
+            `significance.equivalence`.
+        resamples: As `macro_interval`.
+        seed: As `macro_interval`.
+
+    Returns:
+        An interval for each confidence; value and error are the same in all.
+
+    Raises:
+        ValueError: As `macro_interval`.
+    """
+    for confidence in confidences:
+        _check_settings(resamples, confidence)
+    outcomes = checked(hits, clusters)
+    value = macro_mean(outcomes)
+    statistics = resampled(outcomes, clusters, resamples, seed)
+    unknown = np.full_like(value, np.nan)
     if statistics is None:
-        unknown = np.full_like(value, np.nan)
-        return Interval(value, unknown, unknown.copy())
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(statistics, [tail, 1 - tail], axis=0)
-    return Interval(value, low, high)
+        return {one: Interval(value, unknown, unknown, unknown) for one in confidences}
+    error = statistics.std(axis=0, ddof=1) if resamples > 1 else unknown
+    found = {}
+    for confidence in confidences:
+        tail = (1 - confidence) / 2
+        low, high = np.quantile(statistics, [tail, 1 - tail], axis=0)
+        found[confidence] = Interval(value, low, high, error)
+    return found
+
+
+def micro_interval(
+    hits: Sequence[NDArray[Any]],
+    clusters: Sequence[NDArray[np.integer[Any]]],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> Interval:
+    """Mean over all items of all languages, with an interval from the same clusters.
+
+    A language weighs by its number of items, where in `macro_interval` all weigh the same. For a
+    paired difference hand in the differences.
+
+    Args:
+        hits: As `macro_interval`.
+        clusters: As `macro_interval`.
+        resamples: As `macro_interval`.
+        seed: As `macro_interval`.
+        confidence: As `macro_interval`.
+
+    Returns:
+        Value and interval, each of shape [k].
+
+    Raises:
+        ValueError: As `macro_interval`.
+    """
+    outcomes = checked(hits, clusters)
+    # To the macro mean, all items in one language are that language's mean.
+    return macro_interval(
+        [np.concatenate(outcomes)],
+        [np.concatenate(clusters)],
+        resamples=resamples,
+        seed=seed,
+        confidence=confidence,
+    )
 
 
 def seed_interval(
@@ -131,21 +205,22 @@ def seed_interval(
     _check_settings(resamples, confidence)
     if not hits or len({tuple(map(np.shape, one)) for one in hits}) != 1:
         raise ValueError("seeds, at least one, must be measured on the same languages and items")
-    outcomes = [_checked(one, clusters) for one in hits]
-    values = np.array([_macro(one) for one in outcomes])
+    outcomes = [checked(one, clusters) for one in hits]
+    values = np.array([macro_mean(one) for one in outcomes])
     value = values.mean(axis=0)
     pooled = [np.mean(arrays, axis=0) for arrays in zip(*outcomes, strict=True)]
-    statistics = _resampled(pooled, clusters, resamples, seed)
+    statistics = resampled(pooled, clusters, resamples, seed)
     if statistics is None or len(hits) == 1:
         unknown = np.full_like(value, np.nan)
-        return Interval(value, unknown, unknown.copy())
+        return Interval(value, unknown, unknown, unknown)
     of_seeds = values.var(axis=0, ddof=1) / len(hits)
     variance = statistics.var(axis=0, ddof=1) + of_seeds
     # No difference between the seeds: the items alone decide, with any number of freedoms.
     ratio = np.divide(variance, of_seeds, out=np.full_like(variance, np.inf), where=of_seeds > 0)
     freedom = np.minimum((len(hits) - 1) * ratio, 1e9)
-    half = special.stdtrit(freedom, 0.5 + confidence / 2) * np.sqrt(variance)
-    return Interval(value, value - half, value + half)
+    error = np.sqrt(variance)
+    half = special.stdtrit(freedom, 0.5 + confidence / 2) * error
+    return Interval(value, value - half, value + half, error)
 
 
 def language_intervals(
@@ -175,7 +250,7 @@ def language_intervals(
         ValueError: As `macro_interval`.
     """
     _check_settings(resamples, confidence)
-    _checked(hits, clusters)
+    checked(hits, clusters)
     return [
         macro_interval([array], [ids], resamples=resamples, seed=seed, confidence=confidence)
         for array, ids in zip(hits, clusters, strict=True)
@@ -213,6 +288,40 @@ def difference_interval(
     )
 
 
+def difference_intervals(
+    hits: Sequence[NDArray[Any]],
+    baseline: Sequence[NDArray[Any]],
+    clusters: Sequence[NDArray[np.integer[Any]]],
+    *,
+    confidences: Sequence[float] = (0.95, 0.90),
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[float, Interval]:
+    """What `difference_interval` gives at several confidences, from the same resamples.
+
+    Args:
+        hits: Outcomes of the system, as `macro_interval`.
+        baseline: Outcomes of the baseline on the same items, the same shapes.
+        clusters: As `macro_interval`.
+        confidences: As `macro_intervals`.
+        resamples: As `macro_interval`.
+        seed: As `macro_interval`.
+
+    Returns:
+        An interval for each confidence; value and error are the same in all.
+
+    Raises:
+        ValueError: As `macro_interval`, or the shapes of the two systems differ.
+    """
+    return macro_intervals(
+        _differences(hits, baseline),
+        clusters,
+        confidences=confidences,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
 def language_difference_intervals(
     hits: Sequence[NDArray[Any]],
     baseline: Sequence[NDArray[Any]],
@@ -246,60 +355,6 @@ def language_difference_intervals(
     )
 
 
-def _macro(outcomes: list[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """The mean over languages of the mean over items, shape [k]."""
-    means = [array.mean(axis=0, dtype=np.float64) for array in outcomes]
-    return np.asarray(np.mean(means, axis=0), dtype=np.float64)
-
-
-def _resampled(
-    outcomes: list[NDArray[np.float32]],
-    clusters: Sequence[NDArray[np.integer[Any]]],
-    resamples: int,
-    seed: int,
-) -> NDArray[np.float64] | None:
-    """The macro means of the resamples, shape [resamples, k]; None where there is one cluster."""
-    labels, codes = np.unique(np.concatenate(clusters), return_inverse=True)
-    if labels.size < 2:
-        return None
-    ends = np.cumsum([len(array) for array in outcomes])[:-1]
-    members = np.split(codes.reshape(-1), ends)
-    generator = np.random.default_rng(seed)
-    statistics = np.empty((resamples, outcomes[0].shape[1]), dtype=np.float64)
-    for start in range(0, resamples, CHUNK_RESAMPLES):
-        weights = _weights(generator, min(CHUNK_RESAMPLES, resamples - start), labels.size)
-        statistics[start : start + len(weights)] = _macro_means(weights, outcomes, members)
-    return statistics
-
-
-def _weights(generator: np.random.Generator, resamples: int, clusters: int) -> NDArray[np.float32]:
-    """Multinomial counts, shape [resamples, clusters]: how often each cluster was drawn."""
-    draws = generator.integers(0, clusters, size=(resamples, clusters))
-    draws += np.arange(resamples)[:, None] * clusters
-    counts = np.bincount(draws.reshape(-1), minlength=resamples * clusters)
-    return counts.reshape(resamples, clusters).astype(np.float32)
-
-
-def _macro_means(
-    weights: NDArray[np.float32],
-    outcomes: list[NDArray[np.float32]],
-    members: list[NDArray[np.intp]],
-) -> NDArray[np.float64]:
-    """Mean over languages for each resample, shape [resamples, k]."""
-    total = np.zeros((len(weights), outcomes[0].shape[1]), dtype=np.float64)
-    languages = np.zeros((len(weights), 1), dtype=np.float64)
-    for array, member in zip(outcomes, members, strict=True):
-        item_weights = weights.take(member, axis=1)
-        drawn = item_weights.sum(axis=1, keepdims=True, dtype=np.float64)
-        is_drawn = drawn > 0
-        # A language that was not drawn has a sum of 0 and adds nothing.
-        total += (item_weights @ array) / np.where(is_drawn, drawn, 1.0)
-        languages += is_drawn
-    # Every cluster has an item, so at least one language was drawn in each resample.
-    means: NDArray[np.float64] = total / languages
-    return means
-
-
 def _differences(
     hits: Sequence[NDArray[Any]], baseline: Sequence[NDArray[Any]]
 ) -> list[NDArray[np.float64]]:
@@ -321,28 +376,3 @@ def _check_settings(resamples: int, confidence: float) -> None:
         raise ValueError(f"resamples must be at least 1; got {resamples}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1; got {confidence}")
-
-
-def _checked(
-    hits: Sequence[NDArray[Any]], clusters: Sequence[NDArray[np.integer[Any]]]
-) -> list[NDArray[np.float32]]:
-    """The outcomes as float32, after checking that all shapes belong together."""
-    if len(hits) != len(clusters) or not hits:
-        raise ValueError(
-            "hits and clusters must name the same languages, at least one; "
-            f"got {len(hits)} and {len(clusters)}"
-        )
-    outcomes = [np.asarray(array, dtype=np.float32) for array in hits]
-    for index, (array, ids) in enumerate(zip(outcomes, clusters, strict=True)):
-        if array.ndim != 2 or array.shape[1] != outcomes[0].shape[1] or 0 in array.shape:
-            raise ValueError(
-                f"hits of language {index} must have shape [n, k], n above 0 and k as in the "
-                f"first language; got {array.shape}"
-            )
-        if np.shape(ids) != (len(array),):
-            raise ValueError(
-                f"language {index} has {len(array)} items but clusters of shape {np.shape(ids)}"
-            )
-        if not np.isfinite(array).all():
-            raise ValueError(f"hits of language {index} hold a value that is not finite")
-    return outcomes

@@ -1,9 +1,26 @@
-"""Intervals that need no resampling: a single share of successes."""
+"""One figure and its interval, and intervals that need no resampling."""
 
 from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import NamedTuple
+
+
+class Estimate(NamedTuple):
+    """One figure with its interval.
+
+    Attributes:
+        value: The statistic of the sample.
+        low: Lower end; not a number where there is no interval.
+        high: Upper end; not a number where there is no interval.
+        n: Items that it was made from.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -29,11 +29,11 @@ def nearest(queries: NDArray[Any], candidates: NDArray[Any]) -> NDArray[np.int64
 
     Source: XTREME `third_party/evaluate_retrieval.py` with `--dist cosine`; an exact search.
     """
-    x, y = _unit_pair(queries, candidates)
+    x, y = unit_pair(queries, candidates)
     found = np.empty(len(x), dtype=np.int64)
     for start, similarity in _similarities(x, y):
         found[start : start + len(similarity)] = similarity.argmax(axis=1)
-    return _first_equal(y)[found]
+    return first_equal(y)[found]
 
 
 def nearest_both(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -50,7 +50,7 @@ def nearest_both(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[np.int64], N
     Raises:
         ValueError: As `nearest`.
     """
-    units, others = _unit_pair(x, y)
+    units, others = unit_pair(x, y)
     forward = np.empty(len(units), dtype=np.int64)
     backward = np.zeros(len(others), dtype=np.int64)
     best = np.full(len(others), -np.inf, dtype=np.float32)
@@ -61,7 +61,7 @@ def nearest_both(x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[np.int64], N
         is_better = highest > best  # strictly: an earlier chunk wins a tie
         backward[is_better] = rows[is_better] + start
         best[is_better] = highest[is_better]
-    return _first_equal(others)[forward], _first_equal(units)[backward]
+    return first_equal(others)[forward], first_equal(units)[backward]
 
 
 def _similarities(
@@ -72,15 +72,34 @@ def _similarities(
         yield start, x[start : start + rows] @ y.T
 
 
-def _first_equal(units: NDArray[np.float32]) -> NDArray[np.int64]:
-    """For each row the first row with the same bytes: BLAS may round equal rows differently."""
+def first_equal(units: NDArray[np.float32]) -> NDArray[np.int64]:
+    """For each row the first row with the same bytes: BLAS may round equal rows differently.
+
+    Args:
+        units: Rows, shape [n, d].
+
+    Returns:
+        Row numbers, shape [n]; each row's own where no earlier row is equal.
+    """
     first: dict[bytes, int] = {}
     return np.array([first.setdefault(row.tobytes(), i) for i, row in enumerate(units)])
 
 
-def _unit_pair(
+def unit_pair(
     queries: NDArray[Any], candidates: NDArray[Any]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The rows of two arrays at length 1, in float32.
+
+    Args:
+        queries: Vectors, shape [n, d], any scale and float type.
+        candidates: Vectors, shape [m, d].
+
+    Returns:
+        Both scaled, shapes [n, d] and [m, d]; equal rows of one float type stay equal.
+
+    Raises:
+        ValueError: As `nearest`.
+    """
     x, y = _unit(queries, "the first array"), _unit(candidates, "the second array")
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"vectors differ in width: {x.shape[1]} and {y.shape[1]}")

@@ -157,10 +157,10 @@ def _checked_seeds(
     return [checked(one, clusters) for one in seeds]
 
 
-def _mean(outcomes: list[NDArray[np.float32]], places: Sequence[int] | None) -> NDArray[Any]:
+def _mean(outcomes: list[NDArray[np.float32]], places: Sequence[int] | None) -> NDArray[np.float64]:
     """The mean over some languages of the mean over items; of all items where places is None."""
     if places is None:
-        return np.concatenate(outcomes).mean(axis=0, dtype=np.float64)
+        return np.asarray(np.concatenate(outcomes).mean(axis=0), dtype=np.float64)
     means = [outcomes[place].mean(axis=0, dtype=np.float64) for place in places]
     return np.asarray(np.mean(means, axis=0), dtype=np.float64)
 

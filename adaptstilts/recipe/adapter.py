@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
 from adaptstilts.recipe.section import UNIQUE, NoRepeats, Section, ShareOrNone, Text
 
 Target: TypeAlias = Literal["query", "key", "value", "attention_output", "intermediate", "output"]
+ControlKind: TypeAlias = Literal["random", "shuffled_labels", "english_mlm", "english_contrastive"]
+_RANGE_PATTERN = r"^[1-9][0-9]*-[1-9][0-9]*$"
+
+
+def _layers_form(value: Any) -> str | None:
+    """Tells `all`, a list and a range apart; anything else is a mistake of its own."""
+    if value == "all":
+        return "<all>"
+    if isinstance(value, str):
+        return "<range>"
+    return "<list>" if isinstance(value, list) else None
+
+
+def _ascending(text: str) -> str:
+    """Refuses a range that runs backwards."""
+    first, last = map(int, text.split("-"))
+    if first > last:
+        raise PydanticCustomError("range", "a range runs from the lower layer to the higher")
+    return text
+
+
+_Layer: TypeAlias = Annotated[int, Field(ge=1)]
+_Layers: TypeAlias = Annotated[
+    Annotated[Literal["all"], Tag("<all>")]
+    | Annotated[str, Field(pattern=_RANGE_PATTERN), AfterValidator(_ascending), Tag("<range>")]
+    | Annotated[
+        list[_Layer], NoRepeats, Field(min_length=1, json_schema_extra=UNIQUE), Tag("<list>")
+    ],
+    Discriminator(
+        _layers_form,
+        custom_error_type="form",
+        custom_error_message="expected `all`, a range such as 13-24, or a list such as [1, 2]",
+    ),
+]
 
 
 class Lora(Section):
@@ -27,6 +64,11 @@ class Lora(Section):
         min_length=1,
         json_schema_extra=UNIQUE,
         description="The linear layers of each block that get an update.",
+    )
+    layers: _Layers = Field(
+        default="all",
+        description="The blocks that get an update, counted from 1 as in `hidden_states`: `all`, a "
+        "list, or a range such as 13-24.",
     )
 
 
@@ -95,3 +137,73 @@ class Adapter(Section):
     method: Method = Field(description="The kind of adapter and its size.")
     head: Head = Field(default=Head(), description="The output layer on top of the base.")
     training: Training = Field(description="How long, how fast and in which batches it is trained.")
+
+
+class Control(Section):
+    """An adapter made like a trained one but for one thing, to see what that thing does."""
+
+    control: ControlKind = Field(
+        description="What is different: `random` has no training but weights of the same size, "
+        "`shuffled_labels` learns labels that were dealt out anew, `english_mlm` and "
+        "`english_contrastive` learn from the same English text without its labels.",
+    )
+    of: Text = Field(
+        description="The trained adapter whose task, method, head and training it shares."
+    )
+
+
+def is_control(value: Any) -> bool:
+    """Whether an entry, plain or validated, is written as a control."""
+    if isinstance(value, dict):
+        return "control" in value or ("of" in value and "task" not in value)
+    return isinstance(value, Control)
+
+
+def _adapter_form(value: Any) -> str:
+    """Which form of an adapter this is; decides which errors are worth telling."""
+    return "<control>" if is_control(value) else "<trained>"
+
+
+AdapterEntry: TypeAlias = Annotated[
+    Annotated[Adapter, Tag("<trained>")] | Annotated[Control, Tag("<control>")],
+    Discriminator(_adapter_form),
+]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What an entry of `adapters` comes to.
+
+    Attributes:
+        adapter: The settings; a control's are those of the adapter that it is a control of.
+        control: What kind of control it is; None for an adapter that is simply trained.
+        of: The adapter that it is a control of; None for one that is simply trained.
+    """
+
+    adapter: Adapter
+    control: ControlKind | None = None
+    of: str | None = None
+
+
+def resolved(adapters: Mapping[str, AdapterEntry]) -> dict[str, Resolved]:
+    """Every adapter's settings, controls after the adapters that they are controls of.
+
+    Args:
+        adapters: The section of a checked recipe, so that each `of` is there and is no control.
+    """
+    trained = {name: one for name, one in adapters.items() if isinstance(one, Adapter)}
+    found = {name: Resolved(adapter) for name, adapter in trained.items()}
+    for name, one in adapters.items():
+        if isinstance(one, Control):
+            found[name] = Resolved(trained[one.of], one.control, one.of)
+    return found
+
+
+def numbered_layers(layers: str | list[int]) -> list[int] | None:
+    """The layers that `method.layers` means, ascending; None for all of them."""
+    if isinstance(layers, list):
+        return sorted(layers)
+    if layers == "all":
+        return None
+    first, last = map(int, layers.split("-"))
+    return list(range(first, last + 1))

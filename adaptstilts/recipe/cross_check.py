@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from adaptstilts.recipe.adapter import Adapter, Training
+from adaptstilts.recipe.adapter import AdapterEntry, Control, Training, is_control
 from adaptstilts.recipe.measure import OwnBitext, Select, Tatoeba
 from adaptstilts.recipe.names import Names
 from adaptstilts.recipe.problems import Finding, suggestion, unknown_name
@@ -28,7 +28,8 @@ from adaptstilts.recipe.tree import KeyPath
 Piece = TypeVar("Piece")
 
 _TRAINING: TypeAdapter[Training] = TypeAdapter(Training)
-_ADAPTER: TypeAdapter[Adapter] = TypeAdapter(Adapter)
+_ADAPTER: TypeAdapter[AdapterEntry] = TypeAdapter(AdapterEntry)
+_CONTROL: TypeAdapter[Control] = TypeAdapter(Control)
 _RETRIEVAL: dict[str, TypeAdapter[Any]] = {
     "tatoeba": TypeAdapter(Tatoeba),
     "bitext": TypeAdapter(OwnBitext),
@@ -41,6 +42,7 @@ class _Pieces:
     """The parts of a recipe that are sound in themselves; None for one that is not."""
 
     adapters: dict[str, Training | None]
+    controls: dict[str, Control]
     systems: dict[str, SystemEntry | None]
     measures: dict[tuple[int, str], Tatoeba | OwnBitext]
     baseline: str | None
@@ -62,6 +64,11 @@ def cross_check(tree: dict[str, Any], names: Names | None = None) -> list[Findin
             name: _sound(_TRAINING, _mapping(adapter).get("training"))
             for name, adapter in _mapping(tree.get("adapters")).items()
         },
+        controls={
+            name: control
+            for name, entry in _mapping(tree.get("adapters")).items()
+            if (control := _sound(_CONTROL, entry)) is not None
+        },
         systems={
             name: _sound(_SYSTEM, system) for name, system in _mapping(tree.get("systems")).items()
         },
@@ -75,6 +82,7 @@ def cross_check(tree: dict[str, Any], names: Names | None = None) -> list[Findin
     )
     return [
         *_adapters(pieces),
+        *_controls(tree, pieces),
         *_twins(tree),
         *_systems(pieces),
         *_sweeps(pieces),
@@ -137,9 +145,24 @@ def _adapters(pieces: _Pieces) -> Iterator[Finding]:
             yield from _training(training, (*here, "training"))
 
 
+def _controls(tree: dict[str, Any], pieces: _Pieces) -> Iterator[Finding]:
+    """Each control is one of an adapter that is trained in this recipe."""
+    trained = [
+        name for name, entry in _mapping(tree.get("adapters")).items() if not is_control(entry)
+    ]
+    for name, control in pieces.controls.items():
+        here: KeyPath = ("adapters", name, "of")
+        if control.of not in pieces.adapters:
+            yield Finding(here, unknown_name(control.of, "adapter", trained))
+        elif control.of not in trained:
+            message = f"`{control.of}` is a control itself; name the adapter that is trained"
+            near = f", such as {trained[0]}" if trained else ""
+            yield Finding(here, message + near)
+
+
 def _twins(tree: dict[str, Any]) -> Iterator[Finding]:
     """Two adapters that are the same, seed included, would be one training under two names."""
-    seen: list[tuple[str, Adapter]] = []
+    seen: list[tuple[str, AdapterEntry]] = []
     for name, section in _mapping(tree.get("adapters")).items():
         adapter = _sound(_ADAPTER, section)
         if adapter is None:
@@ -147,6 +170,8 @@ def _twins(tree: dict[str, Any]) -> Iterator[Finding]:
         twin = next((other for other, known in seen if known == adapter), None)
         if twin is not None:
             message = f"`{name}` is the same as `{twin}`, seed included; change its training.seed"
+            if isinstance(adapter, Control):
+                message = f"`{name}` is the same as `{twin}`; one of them is enough"
             yield Finding(("adapters", name), message, is_about_key=True)
         seen.append((name, adapter))
 
@@ -299,7 +324,13 @@ def _during(section: Tatoeba | OwnBitext, here: KeyPath, pieces: _Pieces) -> Ite
                 message = f"`{name}` is not simply one adapter, so it has no training to follow"
                 yield Finding((*here, "systems", place), message)
             continue
-        training = pieces.adapters[str(system)]
+        control = pieces.controls.get(str(system))
+        if control is not None and control.control == "random":
+            message = f"`{name}` is a random adapter, so it has no training to follow"
+            yield Finding((*here, "systems", place), message)
+            continue
+        trained = str(system) if control is None else control.of
+        training = pieces.adapters.get(trained)
         if training is not None and not _falls_on(section.every, training.evaluations):
             message = (
                 f"{100 * section.every:.4g}% does not divide the training into equal parts that "

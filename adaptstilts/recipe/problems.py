@@ -143,6 +143,9 @@ def _unknown_key(path: KeyPath, missing: list[str], tree: Any) -> Finding:
     for part in container:
         value = value[part]
     known = keys_at(container)
+    if key in known:  # it belongs to another form of the same thing
+        others = " and ".join(f"`{name}`" for name in value if name in known and name != key)
+        return Finding(container, f"`{key}` cannot stand beside {others}", key=key)
     still_free = [name for name in known if name not in value]
     near = suggestion(key, missing) or suggestion(key, still_free) or suggestion(key, known)
     for name in missing:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from adaptstilts.recipe.adapter import Adapter
+from adaptstilts.recipe.adapter import AdapterEntry
 from adaptstilts.recipe.base import Base
 from adaptstilts.recipe.measure import Measure
 from adaptstilts.recipe.report import Report
@@ -21,8 +21,9 @@ class Recipe(Section):
     name: Name = Field(description="A short name; the run's folder is called after it.")
     description: str = Field(default="", description="What the experiment asks, in a sentence.")
     base: Base = Field(description="The frozen pretrained encoder.")
-    adapters: dict[Name, Adapter] = Field(
-        default={}, description="What is trained, by name; every one must be used by a system."
+    adapters: dict[Name, AdapterEntry] = Field(
+        default={},
+        description="What is trained, by name, and controls of it; a system must use each.",
     )
     seeds: Annotated[list[Seed], NoRepeats] | None = Field(
         default=None,

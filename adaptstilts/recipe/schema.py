@@ -104,7 +104,12 @@ def _partial(schema: Any) -> Any:
         return [_partial(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    copied = {key: _partial(value) for key, value in schema.items() if not _is_demand(key, value)}
+    # Where nothing is required, a value may have several of the forms.
+    copied = {
+        "anyOf" if key == "oneOf" else key: _partial(value)
+        for key, value in schema.items()
+        if not _is_demand(key, value)
+    }
     if "$ref" in copied:
         name = copied["$ref"].removeprefix(_DEFINITIONS)
         copied["$ref"] = f"{_DEFINITIONS}Partial{name}"

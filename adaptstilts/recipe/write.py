@@ -26,7 +26,8 @@ def resolved_yaml(recipe: Recipe) -> str:
                 del section["every"]  # it means nothing there, and is refused there
     if tree["seeds"] is not None:
         for adapter in tree["adapters"].values():
-            del adapter["training"]["seed"]  # `seeds` stands in its place
+            if "training" in adapter:
+                del adapter["training"]["seed"]  # `seeds` stands in its place
     return "\n".join(_mapping(tree)) + "\n"
 
 

@@ -93,10 +93,20 @@ class CurvePoint(_Closed):
     share: float
     loss: float
     dev_accuracy: float
+    dev_loss: float | None = None
 
 
 class AdapterRecord(_Closed):
-    """How an adapter was trained, which checkpoint was chosen and how it does on its own task."""
+    """How an adapter was trained, which checkpoint was chosen and how it does on its own task.
+
+    Attributes:
+        dev_accuracy: The chosen checkpoint's share on the dev rows; null for a random adapter.
+        dev_metric: What that is a share of: `accuracy` (labels), `masked_accuracy` (masked pieces
+            found) or `copy_accuracy` (noisy copies found).
+        test_accuracy: On the task's test rows; null for a control without the task's head.
+        control: What kind of control it is; null for an adapter that is simply trained.
+        of: The adapter that it is a control of; null for one that is simply trained.
+    """
 
     task: str
     method: dict[str, Any]
@@ -105,13 +115,16 @@ class AdapterRecord(_Closed):
     steps: int
     chosen_step: int
     chosen_share: float
-    dev_accuracy: float
+    dev_accuracy: float | None
     dev_n: int
-    test_accuracy: float
+    dev_metric: str = "accuracy"
+    test_accuracy: float | None
     test_n: int
     head_parameters: int
     curve: list[CurvePoint]
     is_collapsed: bool
+    control: str | None = None
+    of: str | None = None
 
 
 class HeadlineRecord(_Closed):

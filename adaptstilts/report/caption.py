@@ -10,7 +10,13 @@ from adaptstilts.report.finding import at_layer, chosen_how, findings
 from adaptstilts.report.heat_map import changes
 from adaptstilts.report.load import Run
 from adaptstilts.report.moving import training_records
-from adaptstilts.report.naming import capitalized, dataset_name, direction_name, metric_name
+from adaptstilts.report.naming import (
+    capitalized,
+    dataset_name,
+    dev_metric_name,
+    direction_name,
+    metric_name,
+)
 from adaptstilts.report.roles import control_systems, drawn, studied
 from adaptstilts.report.selection import (
     dynamics as dynamics_of,
@@ -200,7 +206,8 @@ def _below(run: Run, system: str) -> str:
         return ""
     n = _ns([record.dev_n for record in records.values()])
     means = " (thin: each seed; thick: their mean)" if len(records) > 1 else ""
-    return f" Below: its training loss and its accuracy on n = {n} dev rows{means}."
+    metric = dev_metric_name(next(iter(records.values())).dev_metric)
+    return f" Below: its training loss and its {metric} on n = {n} dev rows{means}."
 
 
 def heat(run: Run, system: str) -> str:
@@ -302,7 +309,10 @@ def _remaining(run: Run, system: str) -> str:
         if len(seeds) == 1
         else ", ".join(f"{count} (seed {seed})" for seed, count in counts.items())
     )
-    return f" By the exact sign test, corrected by Holm, {said} of {len(tests)} languages remain at 5 %."
+    return (
+        f" By the exact sign test, corrected by Holm, {said} of {len(tests)} languages "
+        "remain at 5 %."
+    )
 
 
 def _languages(run: Run) -> str:

@@ -22,6 +22,7 @@ from adaptstilts.report.selection import (
     strata,
 )
 from adaptstilts.task.languages import LANGUAGES
+from adaptstilts.task.strata import strata as groups_of
 
 TOLD = 0.05
 
@@ -162,15 +163,10 @@ def _members(run: Run, name: str) -> str:
     measured = language_scores(run, run.baseline or "")
     if name in (MACRO, MICRO):
         return number.count(len(measured)) if measured else number.ABSENT
-    kind, _, member = name.partition("=")
-    own = [
-        row
-        for code, row in measured.items()
-        if code in LANGUAGES and str(getattr(LANGUAGES[code], kind, "")) == member
-    ]
+    members = groups_of(code for code in measured if code in LANGUAGES).get(name, ())
     whole = headline_scores(run, name).get(run.baseline or "")
-    is_right = whole is not None and sum(row.n for row in own) == whole.n
-    return number.count(len(own)) if own and is_right else number.ABSENT
+    is_right = whole is not None and sum(measured[code].n for code in members) == whole.n
+    return number.count(len(members)) if members and is_right else number.ABSENT
 
 
 def _n(row: Effect | None) -> Cell:

@@ -66,7 +66,7 @@ def all_findings(run: Run) -> list[Finding]:
 def trained_on(run: Run, system: str) -> str | None:
     """The name of the data that a one-adapter system was trained on; None for other systems."""
     adapter = _adapter_of(run, system)
-    if adapter is None or system in control_systems(run):
+    if adapter is None or adapter.control is not None or system in control_systems(run):
         return None
     scored = [row.benchmark for row in task_scores(run) if row.system == system]
     return dataset_name(scored[0] if scored else adapter.task)

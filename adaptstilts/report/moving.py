@@ -12,7 +12,7 @@ from adaptstilts.report import number
 from adaptstilts.report.axes import legend, line, place
 from adaptstilts.report.drawing import MUTED, RULE, Series, panels, series, svg
 from adaptstilts.report.load import Run
-from adaptstilts.report.naming import metric_name
+from adaptstilts.report.naming import dev_metric_name, metric_name
 from adaptstilts.report.roles import trainings
 from adaptstilts.report.selection import dynamics, dynamics_seeds, shown_layer
 
@@ -100,7 +100,10 @@ def _seed_lines(axes: Axes, run: Run, system: str, layer: int, look: Series) -> 
 
 def _training(axes: Axes, records: dict[str, AdapterRecord], what: str, look: Series) -> None:
     """The loss or the dev score of every training; the mean is thick where there are several."""
-    factor, label = (1, "loss") if what == "loss" else (100, "dev\naccuracy (%)")
+    metric = dev_metric_name(next(iter(records.values())).dev_metric)
+    factor, label = (
+        (1, "loss") if what == "loss" else (100, f"dev {metric} (%)".replace(" ", "\n", 1))
+    )
     lines = [
         [(point.share * 100, getattr(point, what) * factor) for point in record.curve]
         for record in records.values()

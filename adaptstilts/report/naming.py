@@ -31,6 +31,7 @@ _METRICS = {
     "antihub_share": "share of antihubs",
     "language_probe": "language probe",
 }
+_DEV_METRICS = {"masked_accuracy": "masked accuracy", "copy_accuracy": "copy accuracy"}
 _SPACES = {
     "as_is": "as they are",
     "centred": "centred",
@@ -58,6 +59,11 @@ def metric_name(metric: str) -> str:
     return _METRICS.get(metric, metric)
 
 
+def dev_metric_name(metric: str) -> str:
+    """What an adapter's dev rows are scored by, such as `masked accuracy`."""
+    return _DEV_METRICS.get(metric, metric_name(metric))
+
+
 def space_name(space: str) -> str:
     """What was done to the vectors, such as `centred`."""
     return _SPACES.get(space, space.replace("_", " "))
@@ -66,7 +72,7 @@ def space_name(space: str) -> str:
 def group_name(language: str) -> str:
     """A group of languages in words: `script=Latn` as `script: Latn`."""
     kind, _, member = language.partition("=")
-    return f"{kind.replace('_', ' ')}: {member.replace('_', ' ')}"
+    return f"{'pretraining text' if kind == 'size' else kind}: {member}"
 
 
 def language_name(code: str) -> str:

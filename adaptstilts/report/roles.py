@@ -131,11 +131,15 @@ def trainings(run: Run, adapter: str) -> dict[str, AdapterRecord]:
 
 
 def collapses(run: Run, system: str) -> tuple[list[int], bool]:
-    """The seeds with which an adapter of a system ended on one class, and whether all did."""
+    """The seeds with which an adapter of a system ended on one class, and whether all did.
+
+    A control may do so, and says what it was made to say all the same.
+    """
     records = [
         record
         for adapter in adapters_in(run.systems.get(system))
         for record in trainings(run, adapter).values()
+        if record.control is None
     ]
     seeds = sorted({record.seed for record in records if record.is_collapsed})
     return seeds, bool(seeds) and seeds == sorted({record.seed for record in records})

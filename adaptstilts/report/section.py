@@ -111,7 +111,8 @@ def adapters(run: Run) -> list[dict[str, object]]:
         rows.append(
             {
                 "name": name,
-                "task": dataset_name(adapter.task),
+                "task": dataset_name(adapter.task)
+                + (f", control: {adapter.control} of {adapter.of}" if adapter.control else ""),
                 "method": _method(adapter.method),
                 "parameters": number.count(adapter.parameters),
                 "head_parameters": number.count(adapter.head_parameters),
@@ -123,7 +124,7 @@ def adapters(run: Run) -> list[dict[str, object]]:
                 "dev_n": number.count(adapter.dev_n),
                 "test": test.value,
                 "test_interval": test.interval,
-                "is_collapsed": adapter.is_collapsed,
+                "is_collapsed": adapter.is_collapsed and adapter.control is None,
                 "curve": [
                     {
                         "step": number.count(point.step),
@@ -229,9 +230,9 @@ def effect_cell(row: Effect | None) -> Cell:
     )
 
 
-def _share(accuracy: float, n: int, said: str | None = None) -> Cell:
+def _share(accuracy: float | None, n: int, said: str | None = None) -> Cell:
     """An accuracy over n rows with Wilson's interval, and n where nothing else is said."""
-    if n < 1:
+    if accuracy is None or n < 1:
         return Cell(number.ABSENT, "")
     low, high = wilson(min(n, max(0, round(accuracy * n))), n)
     more = f", n {number.count(n)}" if said is None else said

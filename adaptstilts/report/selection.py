@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from adaptstilts.record.scores import MACRO, Effect, Score, is_language
+from adaptstilts.record.scores import MACRO, MICRO, Effect, Score, is_language
 from adaptstilts.report.load import Run
 
 Row = TypeVar("Row", Score, Effect)
@@ -151,9 +151,9 @@ def language_tests(run: Run, system: str) -> dict[str, dict[int | None, Effect]]
 
 
 def strata(run: Run) -> list[str]:
-    """Macro, micro and the groups of languages that were scored in the headline's cell, sorted."""
-    named = {row.language for row in run.cell_scores if not is_language(row.language)}
-    return sorted(named, key=lambda name: ("=" in name, name))
+    """Macro, micro and the groups of languages in the headline's cell, in the rows' order."""
+    named = [row.language for row in run.cell_scores if not is_language(row.language)]
+    return sorted(dict.fromkeys(named), key=lambda name: (name != MACRO, name != MICRO))
 
 
 def task_scores(run: Run) -> list[Score]:

@@ -95,3 +95,37 @@ class Benchmark:
     licence: str
     homepage: str
     citation: str
+
+
+@dataclass(frozen=True)
+class MiningTables:
+    """The tables of two comparable corpora: two lists of sentences, a few of them translations.
+
+    Attributes:
+        foreign: The foreign sentences; columns are identifier and text.
+        english: The English sentences, with the same columns.
+        gold: The identifiers of the pairs; columns are the foreign and the English one.
+    """
+
+    foreign: Table
+    english: Table
+    gold: Table
+
+
+@dataclass(frozen=True)
+class MiningBenchmark:
+    """Comparable corpora in several languages, in which translations are to be found.
+
+    Attributes:
+        name: Name in recipes.
+        sets: By language code, then `dev` (where a threshold may be chosen) or `test`, the tables.
+        licence: Licence of the data, as its publisher states it.
+        homepage: Address of the publisher.
+        citation: The paper to cite.
+    """
+
+    name: str
+    sets: Mapping[str, Mapping[Literal["dev", "test"], MiningTables]]
+    licence: str
+    homepage: str
+    citation: str

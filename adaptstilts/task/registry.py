@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Final, Protocol, TypeVar
 
 from adaptstilts.recipe.names import Names
-from adaptstilts.task.declaration import Benchmark, Task
+from adaptstilts.task.declaration import Benchmark, MiningBenchmark, Task
 from adaptstilts.task.intermediate.sst2 import SST2
 from adaptstilts.task.languages import LANGUAGE_SETS, LANGUAGES
+from adaptstilts.task.target.bucc2018 import BUCC2018
 from adaptstilts.task.target.tatoeba import TATOEBA
 
 
@@ -19,7 +20,7 @@ class UnknownName(LookupError):  # noqa: N818 - the name that the interfaces agr
 
     Attributes:
         name: The name as it was given.
-        kind: What it should have named: `task`, `benchmark` or `language`.
+        kind: What it should have named: `task`, `benchmark`, `mining benchmark` or `language`.
         suggestions: The names that were probably meant, the best first; may be empty.
     """
 
@@ -57,6 +58,7 @@ def _by_name(declarations: Iterable[_N]) -> Mapping[str, _N]:
 
 TASKS: Final[Mapping[str, Task]] = _by_name([SST2])
 BENCHMARKS: Final[Mapping[str, Benchmark]] = _by_name([TATOEBA])
+MINING_BENCHMARKS: Final[Mapping[str, MiningBenchmark]] = _by_name([BUCC2018])
 NAMES: Final = Names(tasks=tuple(TASKS), languages=(*LANGUAGE_SETS, *LANGUAGES))
 
 
@@ -92,6 +94,24 @@ def benchmark(name: str) -> Benchmark:
     if name not in BENCHMARKS:
         raise UnknownName(name, "benchmark", get_close_matches(name.lower(), BENCHMARKS))
     return BENCHMARKS[name]
+
+
+def mining_benchmark(name: str) -> MiningBenchmark:
+    """Find a benchmark of mining.
+
+    Args:
+        name: Its name, such as `bucc2018`.
+
+    Returns:
+        The declaration.
+
+    Raises:
+        UnknownName: No benchmark of mining has that name.
+    """
+    if name not in MINING_BENCHMARKS:
+        near = get_close_matches(name.lower(), MINING_BENCHMARKS)
+        raise UnknownName(name, "mining benchmark", near)
+    return MINING_BENCHMARKS[name]
 
 
 def languages(names: str | Iterable[str]) -> list[str]:

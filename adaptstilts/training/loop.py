@@ -1,36 +1,29 @@
 """The training loop: a generator that computes and reports, and touches no file.
 
-The base stays in `eval()` mode: it is frozen, so its own dropout is off, and only the adapter's and
-the head's dropout act. The seed and the step's number alone decide what they draw, so nothing that
-happens between two steps can change it, and a resumed training needs no generator's state.
+What is minimised is an `Objective`'s affair. The base stays in `eval()` mode: it is frozen, so its
+own dropout is off (an objective may switch it on for a forward pass), and only the adapter's and
+the head's dropout act, for a step's length. The seed and the step's number alone decide what is
+drawn, so nothing that happens between two steps can change it, and a resumed training needs no
+generator's state.
 """
 
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from adaptstilts.adapter.attach import adapter_layers, read_weights, trainable
 from adaptstilts.base.load import Base
-from adaptstilts.data.batches import collate, length_sorted
 from adaptstilts.errors import TrainingError
 from adaptstilts.training.batches import step_batches
+from adaptstilts.training.objective import DevScore, Objective, drawn_from
 from adaptstilts.training.schedule import evaluation_steps, learning_rate
 from adaptstilts.training.state import State, capture, restore
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Tokenised texts with the index of each one's label."""
-
-    token_ids: Sequence[Sequence[int]]
-    labels: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -54,9 +47,9 @@ class Step:
 
     Attributes:
         step: Counted from 1.
-        loss: Mean cross-entropy of the step's texts, in nats.
+        loss: Mean of the objective over the step, in nats.
         learning_rate: The rate of this step.
-        tokens: Tokens of the step's texts, without padding.
+        tokens: Tokens that went through the encoder, without padding.
     """
 
     step: int
@@ -73,17 +66,15 @@ class Evaluation:
         step: Counted from 1.
         share: Share of the training that is done.
         loss: Mean training loss since the evaluation before.
-        accuracy: On the dev split, 0–1.
-        predictions: The label predicted for each dev text.
+        dev: How the dev split was answered.
         adapter: The adapter's weights by PEFT's names, float32.
-        head: The head's weights.
+        head: The head's weights; empty for an objective without one.
     """
 
     step: int
     share: float
     loss: float
-    accuracy: float
-    predictions: list[int]
+    dev: DevScore
     adapter: dict[str, Tensor] = field(repr=False)
     head: dict[str, Tensor] = field(repr=False)
 
@@ -122,9 +113,7 @@ class Training:
     Args:
         base: The base with the adapter attached.
         name: The adapter's name on the model.
-        head: The task's head, on the base's device.
-        train: What is trained on.
-        dev: What checkpoints are chosen by.
+        objective: What is minimised, with its texts and its head on the base's device.
         settings: All else that decides the result.
         state: Where an earlier run stopped, or None to begin.
 
@@ -136,21 +125,20 @@ class Training:
         self,
         base: Base,
         name: str,
-        head: nn.Module,
+        objective: Objective,
         *,
-        train: Labelled,
-        dev: Labelled,
         settings: Settings,
         state: State | None = None,
     ) -> None:
-        if not train.token_ids or not dev.token_ids:
+        texts, dev_texts = len(objective.lengths), len(objective.dev_lengths)
+        if not texts or not dev_texts:
             raise TrainingError(
-                f"adapter `{name}`: there are {len(train.token_ids)} texts to train on and "
-                f"{len(dev.token_ids)} to choose checkpoints by; at least one of each is needed"
+                f"adapter `{name}`: there are {texts} texts to train on and {dev_texts} to choose "
+                "checkpoints by; at least one of each is needed"
             )
-        self.base, self.name, self.head = base, name, head
-        self.train, self.dev, self.settings = train, dev, settings
-        self.parts = _parts(base, name, head, settings)
+        self.base, self.name, self.objective, self.settings = base, name, objective, settings
+        objective.head.eval()
+        self.parts = _parts(base, name, objective.head, settings)
         self.step = 0
         self.losses: list[float] = []
         if state is not None:
@@ -173,7 +161,7 @@ class Training:
         settings = self.settings
         evaluations = evaluation_steps(steps=settings.steps, evaluations=settings.evaluations)
         batches = step_batches(
-            [len(ids) for ids in self.train.token_ids],
+            self.objective.lengths,
             tokens_per_batch=settings.tokens_per_batch,
             accumulation=settings.accumulation,
             seed=settings.seed,
@@ -187,7 +175,7 @@ class Training:
             yield report
 
     def _take_step(self, batches: list[list[int]]) -> Step:
-        """One optimizer step over its batches; the loss is the mean over all their texts."""
+        """One optimizer step over its batches; the loss is the mean over all of them together."""
         number = self.step + 1
         rate = learning_rate(
             number,
@@ -195,23 +183,18 @@ class Training:
             warmup=self.settings.warmup,
             peak=self.settings.learning_rate,
         )
-        texts = sum(map(len, batches))
         loss, tokens = 0.0, 0
         trainable(self.base.model, self.name)
-        self.head.train()
-        _dropout(self.base.model, self.name, is_on=True)
-        with torch.random.fork_rng(devices=_generators(self.base.device)):
-            torch.manual_seed(random.Random(f"{self.settings.seed}/{number}").getrandbits(63))
-            for batch in batches:
-                ids = [self.train.token_ids[index] for index in batch]
-                scores = self._scores(ids)
-                labels = torch.as_tensor([self.train.labels[index] for index in batch])
-                total = functional.cross_entropy(scores, labels.to(scores.device), reduction="sum")
-                mean = total / texts
+        draw = f"{self.settings.seed}/{number}"
+        parts = self.objective.parts(batches, draw=draw)
+        count = max(1, sum(part.count for part in parts))
+        with self._dropout(), drawn_from(self.base.device, draw):
+            for part in parts:
+                mean = part.loss() / count
                 mean.backward()
                 self.parts.collect()
                 loss += float(mean.detach())
-                tokens += sum(map(len, ids))
+                tokens += part.tokens
         self._require_number("loss", loss, number, rate)
         self._update(number, rate)
         self.step = number
@@ -238,48 +221,42 @@ class Training:
         parts.publish()
 
     def _evaluate(self, share: float) -> Evaluation:
-        """Scores the dev split with dropout off."""
-        predictions = self.predict(self.dev.token_ids)
-        correct = sum(map(int.__eq__, predictions, self.dev.labels))
+        """Scores the dev split with dropout off, and copies the weights out."""
+        dev = self.objective.evaluate(tokens_per_batch=self.settings.tokens_per_batch)
         loss = sum(self.losses) / len(self.losses)
         self.losses = []
         return Evaluation(
             step=self.step,
             share=share,
             loss=loss,
-            accuracy=correct / len(predictions),
-            predictions=predictions,
+            dev=dev,
             adapter={
                 name: weight.detach().to("cpu", torch.float32, copy=True)
                 for name, weight in read_weights(self.base.model, self.name).items()
             },
             head={
                 name: weight.detach().to("cpu", copy=True)
-                for name, weight in self.head.state_dict().items()
+                for name, weight in self.objective.head.state_dict().items()
             },
         )
 
-    def predict(self, token_ids: Sequence[Sequence[int]]) -> list[int]:
-        """The label with the highest score for each text, with this training's weights."""
-        self.head.eval()
-        _dropout(self.base.model, self.name, is_on=False)
-        predictions = [0] * len(token_ids)
-        budget = self.settings.tokens_per_batch
-        with torch.no_grad():
-            for batch in length_sorted([len(ids) for ids in token_ids], tokens_per_batch=budget):
-                best = self._scores([token_ids[index] for index in batch]).argmax(dim=1)
-                for index, label in zip(batch, best.tolist(), strict=True):
-                    predictions[index] = label
-        return predictions
-
-    def _scores(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
-        """The head's scores for some texts, shape [texts, labels]."""
-        padding_id = self.base.model.config.pad_token_id
-        input_ids, mask = collate(token_ids, padding_id=padding_id, rows=self.base.rows)
-        input_ids, mask = input_ids.to(self.base.device), mask.to(self.base.device)
-        states = self.base.model(input_ids=input_ids, attention_mask=mask).last_hidden_state
-        scores: Tensor = self.head(states, mask)
-        return scores
+    @contextmanager
+    def _dropout(self) -> Iterator[None]:
+        """Switches on the dropout of the head and of this adapter; other adapters' stays off."""
+        own = [
+            dropout
+            for _, layer in adapter_layers(self.base.model)
+            for adapter, dropout in layer.lora_dropout.items()
+            if adapter == self.name
+        ]
+        modules = [self.objective.head, *own]
+        try:
+            for module in modules:
+                module.train()
+            yield
+        finally:
+            for module in modules:
+                module.eval()
 
 
 def _parts(base: Base, name: str, head: nn.Module, settings: Settings) -> Parts:
@@ -302,15 +279,3 @@ def _parts(base: Base, name: str, head: nn.Module, settings: Settings) -> Parts:
         eps=1e-8,
     )
     return Parts(parameters, masters, optimizer)
-
-
-def _generators(device: torch.device) -> list[int]:
-    """The CUDA devices whose random numbers a step draws, beside the CPU's."""
-    return [torch.cuda.current_device()] if device.type == "cuda" else []
-
-
-def _dropout(model: nn.Module, name: str, *, is_on: bool) -> None:
-    """Switches one adapter's own dropout; those of other adapters stay off."""
-    for _, layer in adapter_layers(model):
-        for adapter, dropout in layer.lora_dropout.items():
-            dropout.train(is_on and adapter == name)

@@ -17,7 +17,8 @@ from adaptstilts.base.load import Base, frozen_base
 from adaptstilts.base.quantize import Quantization
 from adaptstilts.composition.activate import active
 from adaptstilts.head.classification import new_head
-from adaptstilts.training.loop import Evaluation, Labelled, Settings, Step, Training
+from adaptstilts.training.classification import Classification, Labelled
+from adaptstilts.training.loop import Evaluation, Settings, Step, Training
 from adaptstilts.training.state import State
 
 pytestmark = pytest.mark.gpu
@@ -47,15 +48,8 @@ def training(base: Base, state: State | None = None) -> Training:
     config = lora_config(rank=4, alpha=8, dropout=0.1, targets=["query", "value"])
     attach(base.model, "sst2", config, seed=1)
     head = new_head(width=TINY.width, labels=2, pooling="first", dropout=0.1, seed=1)
-    return Training(
-        base,
-        "sst2",
-        head.to(base.device),
-        train=LABELLED,
-        dev=LABELLED,
-        settings=SETTINGS,
-        state=state,
-    )
+    objective = Classification(base, head.to(base.device), train=LABELLED, dev=LABELLED)
+    return Training(base, "sst2", objective, settings=SETTINGS, state=state)
 
 
 def vectors(base: Base, texts: list[list[int]]) -> np.ndarray:

@@ -13,6 +13,7 @@ import pytest
 from adaptstilts.task.declaration import Table
 from adaptstilts.task.intermediate.sst2 import SST2
 from adaptstilts.task.languages import LANGUAGE_SETS, LANGUAGES
+from adaptstilts.task.target.bucc2018 import BUCC2018
 from adaptstilts.task.target.tatoeba import TATOEBA
 
 # First word of the Unicode names of a script's letters.
@@ -96,3 +97,23 @@ def test_sst2_is_glues(mirror: Path) -> None:
         SST2.labels.index("negative"): 428,
         SST2.labels.index("positive"): 444,
     }
+
+
+@pytest.mark.mirror
+def test_bucc_s_sample_set_is_whole(mirror: Path) -> None:
+    tables = BUCC2018.sets["zh"]["dev"]
+    foreign, english = rows_of(tables.foreign, mirror), rows_of(tables.english, mirror)
+    gold = rows_of(tables.gold, mirror)
+    # The shared task's own counts of its Chinese sample set.
+    assert (len(foreign), len(english), len(gold)) == (8624, 13_589, 257)
+    for table, rows in ((tables.foreign, foreign), (tables.gold, gold)):
+        assert all(set(table.columns) == set(row) for row in rows)
+    assert {row["source_id"] for row in gold} <= {row["id"] for row in foreign}
+    assert {row["target_id"] for row in gold} <= {row["id"] for row in english}
+    letters = Counter(
+        unicodedata.name(letter, "?").split()[0]
+        for row in foreign
+        for letter in str(row["text"])
+        if letter.isalpha()
+    )
+    assert letters.most_common(1)[0][0] == "CJK"

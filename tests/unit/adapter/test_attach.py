@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import pytest
@@ -245,3 +246,25 @@ def test_every_linear_layer_of_the_encoder_has_a_target() -> None:
     linear = {path for path, module in model.named_modules() if isinstance(module, nn.Linear)}
     named = {f"encoder.layer.{i}.{target}" for i in range(3) for target in TARGETS.values()}
     assert linear == named
+
+
+@pytest.mark.parametrize("layers", [[1], [2, 3], [3, 1], None])
+def test_only_the_chosen_layers_get_an_update(layers: list[int] | None) -> None:
+    base = tiny_base()
+    attach(base.model, "sst2", lora_config(**CONFIG, layers=layers), seed=1)
+    numbers = [1, 2, 3] if layers is None else sorted(layers)
+    assert [path for path, _ in adapter_layers(base.model)] == [
+        f"encoder.layer.{number - 1}.attention.self.{target}"
+        for number in numbers
+        for target in ("query", "value")
+    ]
+
+
+def test_a_layer_s_number_is_matched_whole() -> None:
+    pattern = re.compile(target_pattern(["query"], [1, 11]))
+    found = [
+        number + 1
+        for number in range(24)
+        if pattern.fullmatch(f"encoder.layer.{number}.attention.self.query")
+    ]
+    assert found == [1, 11]

@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from adaptstilts.alignment.corpus import MAX_LENGTH, corpus
 from adaptstilts.alignment.encode import TOKENS_PER_BATCH, encode
+from adaptstilts.alignment.neighbours import neighbours
 from adaptstilts.alignment.protocol import PROTOCOLS, headline_layer
 from adaptstilts.alignment.retrieval import Retrieval, outcomes, retrieve
 from adaptstilts.base.hidden_states import pooled_states
@@ -179,6 +180,76 @@ def test_mean_of_the_outcomes_is_the_score(en_xx: np.ndarray) -> None:
         both = outcomes(found, "both", metric)
         halves = [outcomes(found, one, metric) for one in ("en-xx", "xx-en")]
         np.testing.assert_allclose(both, (halves[0] + halves[1]) / 2)
+
+
+COMPLETE = Retrieval(
+    "de",
+    (3,),
+    found={"en-xx": np.array([[0, 0, 2, 1]]), "xx-en": np.array([[0, 1, 2, 3]])},
+    margin={"en-xx": np.array([[0, 1, 2, 1]]), "xx-en": np.array([[3, 1, 2, 3]])},
+    csls={"en-xx": np.array([[0, 1, 3, 2]]), "xx-en": np.array([[1, 0, 2, 3]])},
+    rank={"en-xx": np.array([[1, 2, 1, 4]]), "xx-en": np.array([[1, 1, 1, 1]])},
+    strong={"en-xx": np.array([[True, False, False, False]]), "xx-en": np.ones((1, 4), bool)},
+    occurrences={"en-xx": np.full((1, 4), 4), "xx-en": np.full((1, 4), 4)},
+    gap=np.array([[0.5, -0.25, 0.0, 1.0]], dtype=np.float32),
+)
+
+
+@pytest.mark.parametrize(
+    ("metric", "en_xx", "xx_en"),
+    [
+        ("accuracy", [1, 0, 1, 0], [1, 1, 1, 1]),
+        ("accuracy_margin", [1, 1, 1, 0], [0, 1, 1, 1]),
+        ("xsim_error", [0, 0, 0, 1], [1, 0, 0, 0]),
+        ("accuracy_csls", [1, 1, 0, 0], [0, 0, 1, 1]),
+        ("accuracy_strong", [1, 0, 0, 0], [1, 1, 1, 1]),
+        ("mrr", [1, 0.5, 1, 0.25], [1, 1, 1, 1]),
+        ("cosine_gap", [0.5, -0.25, 0, 1], [0.5, -0.25, 0, 1]),
+    ],
+)
+def test_outcomes_of_every_search(metric: str, en_xx: list[float], xx_en: list[float]) -> None:
+    both = [(forth + back) / 2 for forth, back in zip(en_xx, xx_en, strict=True)]
+    for direction, expected in (("en-xx", en_xx), ("xx-en", xx_en), ("both", both)):
+        got = outcomes(COMPLETE, direction, metric)
+        assert got.shape == (4, 1)
+        assert got[:, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "metric",
+    ["mrr", "accuracy_margin", "accuracy_csls", "accuracy_strong", "xsim_error", "cosine_gap"],
+)
+def test_an_outcome_that_was_not_searched_for_is_refused(metric: str) -> None:
+    found = retrieve(VECTORS, language="de", layers=[4], foreign=[2, 3], english=[0, 1])
+    with pytest.raises(ValueError, match=f"{metric} of de needs more than .* everything=True"):
+        outcomes(found, "both", metric)
+
+
+def test_everything_holds_each_layer_and_side_as_they_were_given() -> None:
+    draw = np.random.default_rng(7)
+    vectors = draw.normal(size=(3, 50, 12)).astype(np.float32)
+    foreign, english = list(range(20, 50)), list(range(30))
+    settings = {"language": "de", "layers": [0, 2, 5], "foreign": foreign, "english": english}
+    plain, whole = retrieve(vectors, **settings), retrieve(vectors, **settings, everything=True)
+    assert plain.margin is None
+    assert plain.gap is None
+    assert whole.layers == plain.layers == (0, 2, 5)
+    for layer, states in enumerate(vectors):
+        alone = neighbours(states[foreign], states[english], device="cpu")
+        for direction in ("en-xx", "xx-en"):
+            assert np.array_equal(whole.found[direction], plain.found[direction])
+            pairs = [
+                (whole.found, alone.nearest),
+                (whole.margin, alone.margin),
+                (whole.csls, alone.csls),
+                (whole.rank, alone.rank),
+                (whole.strong, alone.strong),
+                (whole.occurrences, alone.occurrences),
+            ]
+            for ours, theirs in pairs:
+                assert ours[direction].dtype == theirs[direction].dtype
+                assert np.array_equal(ours[direction][layer], theirs[direction])
+        assert np.array_equal(whole.gap[layer], alone.gap)
 
 
 def test_encoding_equals_one_sentence_at_a_time(deep: Base) -> None:

@@ -19,12 +19,17 @@ LAYERS = (0, 4)
 
 def retrieval(language: str, items: int, *, seed: int, skill: float) -> Retrieval:
     draw = np.random.default_rng([seed, items])
-    found = {}
-    for direction in ("en-xx", "xx-en"):
-        wrong = draw.integers(0, items, size=(len(LAYERS), items))
-        is_right = draw.random((len(LAYERS), items)) < skill
-        found[direction] = np.where(is_right, np.arange(items), wrong).astype(np.int32)
-    return Retrieval(language, LAYERS, found)
+
+    def found() -> dict[str, np.ndarray]:
+        directions = {}
+        for direction in ("en-xx", "xx-en"):
+            wrong = draw.integers(0, items, size=(len(LAYERS), items))
+            is_right = draw.random((len(LAYERS), items)) < skill
+            rows = np.where(is_right, np.arange(items), wrong)
+            directions[direction] = rows.astype(np.int32)
+        return directions
+
+    return Retrieval(language, LAYERS, found(), margin=found())
 
 
 def measured(system: str, *, seed: int, skill: float, share: float | None = None) -> Measured:
@@ -90,6 +95,18 @@ def test_values_and_wilson_intervals_are_those_of_the_hits() -> None:
             assert row.value == pytest.approx(right.mean())
             low, high = wilson(int(right.sum()), len(right))
             assert (row.low, row.high) == pytest.approx((low, high))
+
+
+def test_xsim_counts_errors_by_margin_with_wilson_intervals() -> None:
+    rows = scores(SST2, CLUSTERS, benchmark="tatoeba", protocol=PROTOCOLS["xsim"])
+    assert {(row.direction, row.metric) for row in rows} == {("xx-en", "xsim_error")}
+    for row in rows:
+        if row.language != MACRO:
+            (one,) = (r for r in SST2.retrievals if r.language == row.language)
+            picked = one.margin["xx-en"][LAYERS.index(row.layer)]
+            wrong = int((picked != np.arange(one.items)).sum())
+            assert row.value == pytest.approx(wrong / one.items)
+            assert (row.low, row.high) == pytest.approx(wilson(wrong, one.items))
 
 
 def test_both_is_the_mean_of_its_directions() -> None:

@@ -43,6 +43,34 @@ def test_both_special_tokens_count_and_padding_does_not() -> None:
     assert mean_pool(values, mask).tolist() == [[3.0]]
 
 
+@pytest.mark.parametrize("quantization", ["int8", "none"])
+def test_cls_is_the_state_of_the_first_token(quantization: str) -> None:
+    base = tiny_base(quantization)
+    ours = pooled_states(base.model, *padded(TEXTS), ALL, pooling="cls")
+    assert ours.dtype == torch.float32
+    assert ours.shape == (4, len(TEXTS), 32)
+    for index, text in enumerate(TEXTS):
+        with torch.no_grad():
+            hidden = base.model(
+                input_ids=torch.tensor([text]), output_hidden_states=True
+            ).hidden_states
+        alone = np.stack([layer[0, 0].numpy() for layer in hidden])
+        np.testing.assert_allclose(ours[:, index].numpy(), alone, atol=2e-5)
+
+
+def test_mean_is_what_is_pooled_unless_cls_is_asked_for() -> None:
+    base = tiny_base()
+    input_ids, mask = padded(TEXTS)
+    mean = pooled_states(base.model, input_ids, mask, ALL)
+    assert torch.equal(mean, pooled_states(base.model, input_ids, mask, ALL, pooling="mean"))
+    with torch.no_grad():
+        last = base.model(input_ids=input_ids, attention_mask=mask).last_hidden_state
+    assert torch.equal(mean[3], mean_pool(last, mask))  # bit-equal
+    cls = pooled_states(base.model, input_ids, mask, ALL, pooling="cls")
+    assert torch.equal(cls[3], last[:, 0])
+    assert not torch.isclose(cls, mean).all(dim=2).any()
+
+
 @pytest.mark.parametrize("with_adapter", [False, True])
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
 def test_early_exit_is_bit_equal(quantization: str, with_adapter: bool) -> None:

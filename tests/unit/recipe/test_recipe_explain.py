@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from adaptstilts.recipe.adapter import Adapter, Head, Lora, Training
+from adaptstilts.recipe.adapter import Adapter, Control, Head, Lora, Training
 from adaptstilts.recipe.base import Base
 from adaptstilts.recipe.explain import UnknownKeyError, explain, nearest_key
 from adaptstilts.recipe.measure import Measure, Tatoeba
@@ -27,6 +27,7 @@ PLACES: dict[type[BaseModel], str] = {
     Recipe: "",
     Base: "base.",
     Adapter: "adapters.",
+    Control: "adapters.",
     Lora: "adapters.method.",
     Head: "adapters.head.",
     Training: "adapters.training.",

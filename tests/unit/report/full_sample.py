@@ -34,7 +34,7 @@ SIZES = dict(
 GROUPS = {
     f"script={script}": [code for code in SCRIPTS if SCRIPTS[code] == script]
     for script in ("Latn", "Cyrl")
-} | {"pretraining=small": ["jv", "sw", "ka", "kk"]}
+} | {"size=1 to 10 GiB": ["sw", "kk", "ka"]}
 # What part of the studied adapter's effect each system has at the headline's layer.
 FACTORS = {
     "base": 0.0,

@@ -221,3 +221,15 @@ def test_some_collapsed_seeds_are_named(full_run: Run) -> None:
     assert roles.collapses(run, "sst2") == ([2], False)
     assert "With seed 2 its adapter's training collapsed" in headline_sentences(run)[0]
     assert numbers(run)["effects"]["sst2"]["is_collapsed"] is False  # type: ignore[index]
+
+
+def test_a_control_that_collapsed_voids_nothing(full_run: Run) -> None:
+    records = {
+        name: record.model_copy(update={"is_collapsed": True, "control": "shuffled_labels"})
+        for name, record in full_run.record.adapters.items()
+        if name.startswith("shuffled")
+    }
+    kept = full_run.record.adapters | records
+    run = replace(full_run, record=full_run.record.model_copy(update={"adapters": kept}))
+    assert roles.collapses(run, "shuffled") == ([], False)
+    assert numbers(run)["effects"]["shuffled"]["is_collapsed"] is False  # type: ignore[index]

@@ -8,17 +8,22 @@ from adaptstilts.task.declaration import Table
 from adaptstilts.task.intermediate.sst2 import SST2
 from adaptstilts.task.languages import LANGUAGE_SETS, LANGUAGES
 from adaptstilts.task.registry import UnknownName
+from adaptstilts.task.target.bucc2018 import BUCC2018
 from adaptstilts.task.target.tatoeba import TATOEBA
 
 
 def all_tables() -> list[Table]:
     tables = [table for task in registry.TASKS.values() for table in (task.train, task.test)]
-    return tables + [t for b in registry.BENCHMARKS.values() for t in b.tables.values()]
+    tables += [t for b in registry.BENCHMARKS.values() for t in b.tables.values()]
+    mined = [s for b in registry.MINING_BENCHMARKS.values() for s in b.sets.values()]
+    sets = [one for splits in mined for one in splits.values()]
+    return tables + [table for one in sets for table in (one.foreign, one.english, one.gold)]
 
 
 def test_names_lead_to_declarations() -> None:
     assert registry.task("sst2") is SST2
     assert registry.benchmark("tatoeba") is TATOEBA
+    assert registry.mining_benchmark("bucc2018") is BUCC2018
     assert all(name == task.name for name, task in registry.TASKS.items())
     assert all(name == benchmark.name for name, benchmark in registry.BENCHMARKS.items())
 
@@ -75,6 +80,22 @@ def test_tatoeba() -> None:
     assert in_pocket == set(LANGUAGE_SETS["pocket"])
 
 
+def test_bucc2018() -> None:
+    assert set(BUCC2018.sets) == {"de", "fr", "ru", "zh"} <= set(LANGUAGES)
+    for language, sets in BUCC2018.sets.items():
+        assert set(sets) == {"dev", "test"}
+        for split, tables in sets.items():
+            assert tables.foreign.name == f"bucc2018/{language}-en/{split}/{language}"
+            assert tables.english.name == f"bucc2018/{language}-en/{split}/en"
+            assert tables.gold.name == f"bucc2018/{language}-en/{split}/gold"
+            assert tables.foreign.columns == tables.english.columns == ("id", "text")
+            assert tables.gold.columns == ("source_id", "target_id")
+            # The hub has the gold pairs alone, and the bundled data have no comparable corpora.
+            every = (tables.foreign, tables.english, tables.gold)
+            assert not any(table.hub or table.pocket for table in every)
+    assert BUCC2018.sets["zh"]["dev"].foreign.mirror == "bucc2018/zh-en/zh"
+
+
 def test_languages_resolve_sets_and_codes_in_order() -> None:
     assert registry.languages("xtreme36") == list(LANGUAGE_SETS["xtreme36"])
     assert registry.languages("de") == ["de"]
@@ -109,6 +130,8 @@ def test_unknown_tasks_and_benchmarks() -> None:
         registry.task("SST-2")
     with pytest.raises(LookupError, match="no benchmark is named 'tatoba'; did you mean 'tatoeba'"):
         registry.benchmark("tatoba")
+    with pytest.raises(UnknownName, match="no mining benchmark is named 'bucc'; did you mean"):
+        registry.mining_benchmark("bucc")
     with pytest.raises(UnknownName, match=r"no task is named 'zzzzzz'$") as caught:
         registry.task("zzzzzz")
     assert caught.value.suggestions == ()

@@ -21,7 +21,8 @@ from toy_training import (
 
 from adaptstilts.adapter.attach import read_weights
 from adaptstilts.training import state as states
-from adaptstilts.training.loop import Evaluation, Labelled, Step, Training
+from adaptstilts.training.classification import Classification, Labelled
+from adaptstilts.training.loop import Evaluation, Step, Training
 
 
 def test_the_same_settings_give_the_same_bits() -> None:
@@ -33,7 +34,7 @@ def test_the_same_settings_give_the_same_bits() -> None:
     assert_bit_equal(weights_of(one), weights_of(other))
     third = training(replace(SETTINGS, seed=2))
     list(third.run())
-    assert not torch.equal(third.head.out_proj.weight, one.head.out_proj.weight)
+    assert not torch.equal(third.objective.head.out_proj.weight, one.objective.head.out_proj.weight)
 
 
 def test_resuming_after_any_step_gives_the_same_bits(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_resuming_after_any_step_gives_the_same_bits(tmp_path: Path) -> None:
         ]
         assert_bit_equal(weights_of(resumed), expected)
         for ours, theirs in zip(evaluations(iter(rest)), evaluations(iter(after)), strict=True):
-            assert ours.predictions == theirs.predictions
+            assert ours.dev == theirs.dev
             assert_bit_equal(ours.adapter, theirs.adapter)
             assert_bit_equal(ours.head, theirs.head)
 
@@ -95,9 +96,8 @@ def test_what_is_drawn_between_two_steps_does_not_matter_nor_is_it_disturbed() -
 
 
 def test_every_step_and_seed_drops_other_things() -> None:
-    one = training(replace(SETTINGS, learning_rate=1e-12))
     flat = Labelled([TRAIN.token_ids[0]] * 4, [1] * 4)
-    one.train = flat
+    one = training(replace(SETTINGS, learning_rate=1e-12), train=flat)
     losses = [event.loss for event in one.run() if isinstance(event, Step)]
     assert len(set(losses)) == len(losses)
 
@@ -115,7 +115,7 @@ def test_another_adapter_on_the_model_changes_nothing() -> None:
     base, head = parts(dropout=0.0)
     add_adapter(base, "other", dropout=0.5, targets=("query", "key"))
     before = {key: value.clone() for key, value in read_weights(base.model, "other").items()}
-    one = Training(base, "sst2", head, train=TRAIN, dev=DEV, settings=SETTINGS)
+    one = Training(base, "sst2", Classification(base, head, TRAIN, DEV), settings=SETTINGS)
     list(one.run())
     assert_bit_equal(read_weights(base.model, "sst2"), read_weights(alone.base.model, "sst2"))
     assert_bit_equal(read_weights(base.model, "other"), before)

@@ -15,7 +15,8 @@ from adaptstilts.adapter.lora import lora_config
 from adaptstilts.base.load import Base
 from adaptstilts.head.classification import ClassificationHead, new_head
 from adaptstilts.training import state as states
-from adaptstilts.training.loop import Evaluation, Labelled, Settings, Step, Training
+from adaptstilts.training.classification import Classification, Labelled
+from adaptstilts.training.loop import Evaluation, Settings, Step, Training
 
 SETTINGS = Settings(
     steps=6,
@@ -63,14 +64,15 @@ def training(
     **kwargs: object,
 ) -> Training:
     base, head = parts(**kwargs)
-    return Training(base, "sst2", head, train=train, dev=DEV, settings=settings, state=state)
+    objective = Classification(base, head, train=train, dev=DEV)
+    return Training(base, "sst2", objective, settings=settings, state=state)
 
 
 def weights_of(one: Training) -> dict[str, Tensor]:
     """Everything that a training made: the model's, the masters and the optimizer's."""
     found = dict(one.state().tensors)
     found |= {f"model/{key}": value for key, value in read_weights(one.base.model, "sst2").items()}
-    return found | {f"head/{key}": value for key, value in one.head.state_dict().items()}
+    return found | {f"head/{key}": value for key, value in one.objective.head.state_dict().items()}
 
 
 def assert_bit_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
