@@ -66,36 +66,43 @@ def shape(run: Run) -> Table | None:
         if metric in references:
             continue
         beside = found.get((REFERENCES.get(metric, ""), direction), {})
-        cells = [_measure(own.get(name), beside.get(name)) for name in systems]
-        n = next(iter(own.values())).n
+        cells = [_measure(own.get(name, []), beside.get(name, [])) for name in systems]
+        n = next(iter(own.values()))[0].n
         who = direction_name(direction) if direction else ""
         head = Cell(capitalized(metric_name(metric)), who)
         rows.append((head, [*cells, Cell(number.count(n), "")]))
     return Table("", ["Figure", *systems, "n"], rows)
 
 
-def _measure(row: Score | None, reference: Score | None) -> Cell:
-    """A figure with its interval, and what it is compared with."""
-    if row is None:
+def _measure(rows: list[Score], references: list[Score]) -> Cell:
+    """A figure with its interval, or the mean of seeds with their range, and its reference."""
+    if not rows:
         return Cell(number.ABSENT, "")
-    is_plain = row.metric in _PLAIN
+    value = _mean(rows)
+    is_plain = rows[0].metric in _PLAIN
+    low, high = rows[0].low, rows[0].high
+    if len(rows) > 1:
+        low, high = min(row.value for row in rows), max(row.value for row in rows)
     below = []
-    if number.is_interval(row.low, row.high):
-        below.append(
-            f"{number.plain(row.low, 2)} to {number.plain(row.high, 2)}"
+    if number.is_interval(low, high):
+        ends = (
+            f"{number.plain(low, 2)} to {number.plain(high, 2)}"
             if is_plain
-            else number.percent_interval(row.low, row.high)
+            else number.percent_interval(low, high)
         )
-    if reference is not None:
+        below.append(f"{len(rows)} seeds: {ends}" if len(rows) > 1 else ends)
+    if references:
+        reference = _mean(references)
         below.append(
-            f"shuffled {number.plain(reference.value)}"
-            if reference.metric == "cka_null"
-            else f"chance {number.bare_percent(reference.value)}"
+            f"shuffled {number.plain(reference)}"
+            if references[0].metric == "cka_null"
+            else f"chance {number.bare_percent(reference)}"
         )
-    if row.seeds == 1 and row.seed is not None:
-        below.append(f"seed {row.seed}")
-    value = number.plain(row.value) if is_plain else number.percent(row.value)
-    return Cell(value, "; ".join(below))
+    return Cell(number.plain(value) if is_plain else number.percent(value), "; ".join(below))
+
+
+def _mean(rows: list[Score]) -> float:
+    return sum(row.value for row in rows) / len(rows)
 
 
 def _score(row: Score | None) -> Cell:

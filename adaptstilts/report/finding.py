@@ -69,7 +69,13 @@ def trained_on(run: Run, system: str) -> str | None:
     if adapter is None or adapter.control is not None or system in control_systems(run):
         return None
     scored = [row.benchmark for row in task_scores(run) if row.system == system]
-    return dataset_name(scored[0] if scored else adapter.task)
+    if scored:
+        return dataset_name(scored[0])
+    stand_ins = _stand_ins(run)
+    if not stand_ins or any(row.table.startswith(f"{adapter.task}/") for row in run.record.data):
+        return dataset_name(adapter.task)
+    # A stand-in never goes by the name of what it stands for.
+    return dataset_name(stand_ins[0]) if len(stand_ins) == 1 else None
 
 
 def seeds_of(row: Effect) -> str:
@@ -145,6 +151,13 @@ def _reservation(run: Run, system: str) -> str:
             "class, so this mixes trainings that learned the task with such as did not."
         )
     return ""
+
+
+def _stand_ins(run: Run) -> list[str]:
+    """The bundled data sets that stand in for tasks, such as `pocket/sentiment`."""
+    names = ["/".join(row.table.split("/")[:2]) for row in run.record.data]
+    bundled = [name for name in names if name.startswith("pocket/") and name != "pocket/bitext"]
+    return list(dict.fromkeys(bundled))
 
 
 def _adapter_of(run: Run, system: str) -> AdapterRecord | None:

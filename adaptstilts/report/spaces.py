@@ -131,10 +131,11 @@ def space_curves(run: Run) -> dict[str, list[Score]]:
     return curves if len(curves) > 1 else {}
 
 
-def geometry(run: Run) -> dict[tuple[str, str | None], dict[str, Score]]:
-    """The space's shape at the headline's layer: (metric, direction) → system → macro row.
+def geometry(run: Run) -> dict[tuple[str, str | None], dict[str, list[Score]]]:
+    """The space's shape at the headline's layer: (metric, direction) → system → macro rows.
 
-    References such as `cka_null` are among them.
+    A system has one row, or where there is none over all its seeds one for each. References such
+    as `cka_null` are among them.
     """
     headline = run.record.headline
     wanted = {*GEOMETRY, *REFERENCES.values()}
@@ -149,10 +150,22 @@ def geometry(run: Run) -> dict[tuple[str, str | None], dict[str, Score]]:
         and is_finished(row)
         and row.benchmark == headline.benchmark
     ]
-    found: dict[tuple[str, str | None], dict[str, Score]] = {}
+    found: dict[tuple[str, str | None], dict[str, list[Score]]] = {}
     for metric in (*GEOMETRY, *REFERENCES.values()):
         own = [row for row in rows if row.metric == metric]
         for direction in sorted({row.direction for row in own}, key=str):
             same = [row for row in own if row.direction == direction]
-            found[metric, direction] = _of_systems(same)
+            found[metric, direction] = {
+                system: _whole([row for row in same if row.system == system])
+                for system in dict.fromkeys(row.system for row in same)
+            }
     return found
+
+
+def _whole(rows: list[Score]) -> list[Score]:
+    """The row over most seeds alone, or each seed's by seed where none is over several."""
+    best = next(iter(fullest(rows, lambda row: row.system).values()))
+    if best.seeds != 1:
+        return [best]
+    each = fullest((row for row in rows if row.n == best.n), lambda row: row.seed)
+    return sorted(each.values(), key=lambda row: row.seed or 0)

@@ -278,6 +278,22 @@ def test_geometry_stands_beside_what_it_is_compared_with(full_run: Run) -> None:
     ]
 
 
+def test_geometry_of_each_seed_is_a_mean_with_its_range(full_run: Run) -> None:
+    values = {1: 0.50, 2: 0.60, 3: 0.64}
+    each = [
+        replace(row, seed=seed, seeds=1, value=value)
+        for row in full_run.scores
+        if (row.system, row.metric, row.layer) == ("sst2", "cka", 7)
+        for seed, value in values.items()
+    ]
+    others = [row for row in full_run.scores if (row.system, row.metric) != ("sst2", "cka")]
+    table = diagnostics.shape(replace(full_run, scores=(*others, *each)))
+    assert table is not None
+    cell = next(cells[1] for head, cells in table.rows if head.value == "CKA with English")
+    assert cell.value == "0.580"
+    assert cell.interval.startswith("3 seeds: 0.50 to 0.64; shuffled ")
+
+
 def test_an_oracle_is_called_so_at_every_figure_and_table(chosen_runs: dict[str, Run]) -> None:
     text = html(chosen_runs["oracle"])
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", text, flags=re.DOTALL)

@@ -128,6 +128,22 @@ def test_pocket_stand_ins_are_named_as_such(make_run: MakeRun) -> None:
     assert "the bundled pocket encoder" in question(run)
 
 
+def test_a_stand_in_without_a_score_has_its_own_name_still(make_run: MakeRun) -> None:
+    run = read_run(make_run(profile="pocket", benchmark="pocket/bitext", task="pocket/sentiment"))
+    data = [
+        row.model_copy(update={"table": table})
+        for row, table in zip(
+            run.record.data, ["pocket/sentiment/en/train", "pocket/bitext/de-en"], strict=True
+        )
+    ]
+    unscored = replace(
+        run,
+        record=run.record.model_copy(update={"data": data}),
+        scores=tuple(row for row in run.scores if row.layer is not None),
+    )
+    assert headline_sentences(unscored)[0].startswith("Pocket sentiment training changes")
+
+
 def test_a_collapsed_adapter_voids_all_systems_made_of_it(make_run: MakeRun) -> None:
     run = read_run(make_run(is_collapsed=True))
     assert all("collapsed to one class" in sentence for sentence in headline_sentences(run))
