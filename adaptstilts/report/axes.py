@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -89,11 +90,15 @@ def layer_axis(axes: Axes, headline: int | None) -> None:
 def signed(axes: Axes, which: str) -> None:
     """Signs before the numbers of the `x` or the `y` axis."""
     axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(
-        FuncFormatter(
-            lambda value, _: number.points(value / 100, 0 if value == round(value) else 1)
-        )
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
+
+
+def tick(value: float) -> str:
+    """A tick with its sign and as many decimals as it needs, such as `+0.25`."""
+    decimals = next(
+        (few for few in (0, 1, 2) if math.isclose(value, round(value, few), abs_tol=1e-9)), 3
     )
+    return number.points(value / 100, decimals)
 
 
 def legend(axes: Axes, entries: int) -> None:

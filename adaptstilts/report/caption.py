@@ -218,8 +218,8 @@ def heat(run: Run, system: str) -> str:
     is_tested = any(cell.is_real is not None for cell in cells)
     return (
         f"{system}: change of the macro score in points from {first * 100:g} % of its training, "
-        f"by layer and share; blue: up, orange: down; n = {number.count(rows[0].n)} sentence "
-        f"pairs{_several(rows)}. "
+        "by layer and share; blue: up, orange: down, on one scale in all maps of this run; "
+        f"n = {number.count(rows[0].n)} sentence pairs{_several(rows)}. "
         + (
             "Bold: the 95 % interval of the paired difference leaves out zero, each cell for "
             "itself."

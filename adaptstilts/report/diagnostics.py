@@ -90,7 +90,7 @@ def _measure(rows: list[Score], references: list[Score]) -> Cell:
             if is_plain
             else number.percent_interval(low, high)
         )
-        below.append(f"{len(rows)} seeds: {ends}" if len(rows) > 1 else ends)
+        below.append(f"{len(rows)} seeds; {ends}" if len(rows) > 1 else ends)
     if references:
         reference = _mean(references)
         below.append(

@@ -71,10 +71,17 @@ def trained_on(run: Run, system: str) -> str | None:
     scored = [row.benchmark for row in task_scores(run) if row.system == system]
     if scored:
         return dataset_name(scored[0])
+    return data_name(run, adapter)
+
+
+def data_name(run: Run, adapter: AdapterRecord) -> str | None:
+    """The name of the data that an adapter was trained on; None where this cannot be told.
+
+    A stand-in never goes by the name of what it stands for.
+    """
     stand_ins = _stand_ins(run)
     if not stand_ins or any(row.table.startswith(f"{adapter.task}/") for row in run.record.data):
         return dataset_name(adapter.task)
-    # A stand-in never goes by the name of what it stands for.
     return dataset_name(stand_ins[0]) if len(stand_ins) == 1 else None
 
 

@@ -14,6 +14,8 @@ from adaptstilts.report.selection import dynamics, dynamics_effects, shown_layer
 # More cells than this across leave no room for numbers in them.
 _MOST_NUMBERED = 13
 _STRONGEST = 0.75
+# The strongest colour is never less than this, or noise would look like an effect.
+_LEAST = 0.01
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def heat_map(run: Run, system: str, which: int) -> str | None:
     layers = sorted(found)
     if len(shares) < 2 or len(layers) < 2:
         return None
-    largest = max(abs(cell.change) for cells in found.values() for cell in cells.values())
+    largest = _largest(run)
     is_numbered = len(shares) <= _MOST_NUMBERED
     size = 7.5 if len(shares) <= 8 else 6
     main = shown_layer(run)
@@ -80,7 +82,7 @@ def heat_map(run: Run, system: str, which: int) -> str | None:
                 cell = found[layer].get(share)
                 if cell is None:
                     continue
-                strength = abs(cell.change) / largest if largest else 0.0
+                strength = abs(cell.change) / largest
                 axes.add_patch(
                     Rectangle(
                         (x - 0.5, y - 0.5),
@@ -128,3 +130,14 @@ def heat_map(run: Run, system: str, which: int) -> str | None:
             f"Change of {system} from its start, by layer and share of training; at the end, in "
             f"points: {ends}.",
         )
+
+
+def _largest(run: Run) -> float:
+    """The change that has the strongest colour, the same in all maps of a run."""
+    found = [
+        abs(cell.change)
+        for system in dynamics(run)
+        for cells in changes(run, system).values()
+        for cell in cells.values()
+    ]
+    return max([_LEAST, *found])

@@ -101,9 +101,8 @@ def _seed_lines(axes: Axes, run: Run, system: str, layer: int, look: Series) -> 
 def _training(axes: Axes, records: dict[str, AdapterRecord], what: str, look: Series) -> None:
     """The loss or the dev score of every training; the mean is thick where there are several."""
     metric = dev_metric_name(next(iter(records.values())).dev_metric)
-    factor, label = (
-        (1, "loss") if what == "loss" else (100, f"dev {metric} (%)".replace(" ", "\n", 1))
-    )
+    score = f"dev {metric} (%)".replace(" accuracy", "\naccuracy")
+    factor, label = (1, "loss") if what == "loss" else (100, score)
     lines = [
         [(point.share * 100, getattr(point, what) * factor) for point in record.curve]
         for record in records.values()

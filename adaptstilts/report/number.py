@@ -28,7 +28,9 @@ def percent_interval(low: float, high: float) -> str:
     """An interval of shares, such as `70.1–72.4`; empty where there is none."""
     if not is_interval(low, high):
         return ""
-    return f"{low * 100:.1f}–{high * 100:.1f}"
+    if low * 100 <= -0.05:  # a dash would read as a second minus
+        return f"{MINUS}{-low * 100:.1f} to {high * 100:.1f}".replace("to -", f"to {MINUS}")
+    return f"{max(low * 100, 0.0):.1f}–{high * 100:.1f}"
 
 
 def points(difference: float, decimals: int = 1) -> str:

@@ -9,7 +9,7 @@ from adaptstilts.record.scores import Effect, Score
 from adaptstilts.report import number
 from adaptstilts.report.axes import place
 from adaptstilts.report.expression import describe
-from adaptstilts.report.finding import collapsed
+from adaptstilts.report.finding import collapsed, data_name
 from adaptstilts.report.load import Run
 from adaptstilts.report.naming import dataset_name, language_name, metric_name
 from adaptstilts.report.roles import control_kind, control_systems, drawn, studied
@@ -111,8 +111,10 @@ def adapters(run: Run) -> list[dict[str, object]]:
         rows.append(
             {
                 "name": name,
-                "task": dataset_name(adapter.task)
-                + (f", control: {adapter.control} of {adapter.of}" if adapter.control else ""),
+                "task": data_name(run, adapter) or f"stand-in for {dataset_name(adapter.task)}",
+                "control": f"{adapter.control.replace('_', ' ')} of {adapter.of}"
+                if adapter.control
+                else "",
                 "method": _method(adapter.method),
                 "parameters": number.count(adapter.parameters),
                 "head_parameters": number.count(adapter.head_parameters),

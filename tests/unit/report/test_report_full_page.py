@@ -15,7 +15,7 @@ from rich.console import Console
 from adaptstilts.record.scores import read_effects, read_scores
 from adaptstilts.report import detail, diagnostics, number
 from adaptstilts.report.forest import dose_steps
-from adaptstilts.report.heat_map import changes
+from adaptstilts.report.heat_map import changes, heat_map
 from adaptstilts.report.load import Run, read_run
 from adaptstilts.report.page import html
 from adaptstilts.report.spaces import space_curves, views
@@ -168,6 +168,18 @@ def test_the_heat_map_is_the_change_from_the_start(full_run: Run, full_folder: P
     assert found[0][1.0].is_real is False
 
 
+def test_a_small_change_has_no_strong_colour(full_run: Run) -> None:
+    still = tuple(
+        replace(row, value=0.6 + (row.value - 0.6) / 1000) if row.trained_share is not None else row
+        for row in full_run.scores
+    )
+    drawn = heat_map(replace(full_run, scores=still), "sst2", 0)
+    assert drawn is not None
+    opacities = [float(text) for text in re.findall(r"[^-]opacity: ([0-9.]+)", drawn)]
+    assert opacities
+    assert max(opacities) < 0.05
+
+
 def test_without_paired_differences_the_heat_map_claims_none(full_run: Run) -> None:
     plain = tuple(row for row in full_run.effects if row.trained_share is None)
     run = replace(full_run, effects=plain)
@@ -291,7 +303,7 @@ def test_geometry_of_each_seed_is_a_mean_with_its_range(full_run: Run) -> None:
     assert table is not None
     cell = next(cells[1] for head, cells in table.rows if head.value == "CKA with English")
     assert cell.value == "0.580"
-    assert cell.interval.startswith("3 seeds: 0.50 to 0.64; shuffled ")
+    assert cell.interval.startswith("3 seeds; 0.50 to 0.64; shuffled ")
 
 
 def test_an_oracle_is_called_so_at_every_figure_and_table(chosen_runs: dict[str, Run]) -> None:

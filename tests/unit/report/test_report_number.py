@@ -104,3 +104,17 @@ def test_p_values(p: float | None, text: str) -> None:
 )
 def test_lists_in_a_sentence(names: list[str], text: str) -> None:
     assert number.listed(names) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.701, 0.724, "70.1–72.4"),
+        (-0.002, 0.005, "−0.2 to 0.5"),
+        (-0.03, -0.01, "−3.0 to −1.0"),
+        (-0.0001, 0.01, "0.0–1.0"),
+        (math.nan, 0.5, ""),
+    ],
+)
+def test_intervals_of_shares(low: float, high: float, text: str) -> None:
+    assert number.percent_interval(low, high) == text

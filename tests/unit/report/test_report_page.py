@@ -15,6 +15,7 @@ from parsed_page import Parsed
 from adaptstilts.errors import RecordError
 from adaptstilts.record.scores import read_effects, read_scores
 from adaptstilts.report import number
+from adaptstilts.report.axes import tick
 from adaptstilts.report.headline import POCKET_LINE
 from adaptstilts.report.load import Run, read_run
 from adaptstilts.report.page import html, write
@@ -257,3 +258,23 @@ def test_a_folder_that_is_no_run_gets_no_page(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="is no run"):
         write(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (2.0, "+2"), (-0.5, "−0.5"), (0.25, "+0.25"), (-0.75, "−0.75"), (1e-15, "0")],
+)
+def test_a_tick_says_where_it_stands(value: float, text: str) -> None:
+    assert tick(value) == text
+
+
+def test_adapters_trained_on_a_stand_in_are_not_called_by_its_name(make_run: MakeRun) -> None:
+    run = read_run(make_run(profile="pocket", task="pocket/sentiment", benchmark="pocket/bitext"))
+    data = [
+        row.model_copy(update={"table": table})
+        for row, table in zip(
+            run.record.data, ["pocket/sentiment/en/train", "pocket/bitext/de-en"], strict=True
+        )
+    ]
+    stood_in = replace(run, record=run.record.model_copy(update={"data": data}))
+    assert "SST-2" not in Parsed(html(stood_in)).text
