@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -21,11 +21,18 @@ WIDTH_INCHES = 4.4
 INK = "#010101"
 MUTED = "#020202"
 RULE = "#030303"
+# Both ends of the diverging scale: blue and orange, which all kinds of colour vision tell apart.
+BELOW = "#0a0a0a"
+ABOVE = "#0b0b0b"
 _SERIES = ("#040404", "#050505", "#060606", "#070707", "#080808", "#090909")
 SERIES = len(_SERIES)
-_VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule"} | {
-    colour: f"--series-{place}" for place, colour in enumerate(_SERIES)
-}
+_VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    RULE: "--rule",
+    BELOW: "--below",
+    ABOVE: "--above",
+} | {colour: f"--series-{place}" for place, colour in enumerate(_SERIES)}
 # Markers and dashes say the same as the colours, for eyes and printers that see none.
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
@@ -85,6 +92,17 @@ def canvas(height_inches: float) -> Iterator[tuple[Figure, Axes]]:
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
         yield figure, figure.add_subplot()
+
+
+@contextmanager
+def panels(heights: Sequence[float]) -> Iterator[tuple[Figure, list[Axes]]]:
+    """Axes below each other, so many inches high, over one and the same x axis."""
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(WIDTH_INCHES, sum(heights)), layout="constrained")
+        grid = figure.subplots(
+            len(heights), 1, sharex=True, squeeze=False, height_ratios=list(heights)
+        )
+        yield figure, list(grid[:, 0])
 
 
 def svg(figure: Figure, name: str, label: str) -> str:

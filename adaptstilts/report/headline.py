@@ -2,114 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from adaptstilts.record.run import AdapterRecord
 from adaptstilts.record.scores import Effect, Score
 from adaptstilts.report import number
+from adaptstilts.report.controls import Contrast, contrasts
+from adaptstilts.report.finding import (
+    Finding,
+    all_findings,
+    chosen_how,
+    collapsed,
+    findings,
+    trained_on,
+)
 from adaptstilts.report.load import Run
-from adaptstilts.report.naming import capitalized, dataset_name, direction_name, metric_name
+from adaptstilts.report.naming import capitalized, dataset_name
+from adaptstilts.report.roles import control_systems
 from adaptstilts.report.selection import (
-    headline_effects,
     headline_scores,
     language_effects,
+    seed_effects,
     task_scores,
 )
-
-ENHANCES = "enhances"
-DEGRADES = "degrades"
-NO_DIFFERENCE = "no difference that this test could see"
+from adaptstilts.report.verdict import is_within
 
 POCKET_LINE = (
     "Pocket figures: a small bundled encoder; "
     "not XLM-R Large, not comparable with published figures"
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One system's effect at the headline layer.
-
-    Attributes:
-        system: The system's name.
-        effect: Its macro row in effects.parquet.
-        languages: How many languages the mean is over.
-        verdict: `enhances`, `degrades`, or `no difference that this test could see`.
-        statement: The finding in words up to the verdict, with points, interval and n.
-        reservation: What makes it void, where something does; else empty.
-    """
-
-    system: str
-    effect: Effect
-    languages: int
-    verdict: str
-    statement: str
-    reservation: str
-
-    @property
-    def sentence(self) -> str:
-        """The whole finding in words."""
-        return f"{self.statement}: {self.verdict}. {self.reservation}".rstrip()
-
-
-def verdict(low: float, high: float) -> str:
-    """The word for an effect: it follows from whether the interval excludes zero."""
-    if not number.is_interval(low, high):
-        return "no interval was computed, so nothing is claimed"
-    if low > 0:
-        return ENHANCES
-    if high < 0:
-        return DEGRADES
-    return NO_DIFFERENCE
-
-
-def describe(expression: object, before: str = "") -> str:
-    """A system's expression in words, such as `−1 × sst2`; a lone adapter after `before`."""
-    if expression is None or expression == "none":
-        return "the bare base"
-    if isinstance(expression, dict):
-        scale = expression.get("scale")
-        if isinstance(scale, dict) and {"of", "by"} <= scale.keys():
-            of, by = scale["of"], scale["by"]
-            inner = f"({describe(of)})" if isinstance(of, dict) else describe(of)
-            factor = f"{by:g}".replace("-", number.MINUS) if isinstance(by, int | float) else by
-            return f"{factor} × {inner}"
-    return f"{before}{expression}"
-
-
-def adapter_of(run: Run, system: str) -> AdapterRecord | None:
-    """The record of the adapter that a system is, where it is exactly one."""
-    expression = run.systems.get(system)
-    return run.record.adapters.get(expression) if isinstance(expression, str) else None
-
-
-def trained_on(run: Run, system: str) -> str | None:
-    """The name of the data that a one-adapter system was trained on; None for other systems.
-
-    A control is none of these: what it does is not what training on the task does.
-    """
-    adapter = adapter_of(run, system)
-    if adapter is None or adapter.control is not None:
-        return None
-    scored = [row.benchmark for row in task_scores(run) if row.system == system]
-    return dataset_name(scored[0] if scored else adapter.task)
-
-
-def adapters_in(expression: object) -> list[str]:
-    """Names of the adapters that a system's expression is made of."""
-    if isinstance(expression, dict):
-        return [name for value in expression.values() for name in adapters_in(value)]
-    return [expression] if isinstance(expression, str) and expression != "none" else []
-
-
-def collapsed(run: Run, system: str) -> bool:
-    """Whether a system uses an adapter whose training ended on one class for everything.
-
-    A control may do so, and says what it was made to say all the same.
-    """
-    named = adapters_in(run.systems.get(system))
-    found = [run.record.adapters[name] for name in named if name in run.record.adapters]
-    return any(adapter.is_collapsed and adapter.control is None for adapter in found)
 
 
 def question(run: Run) -> str:
@@ -125,42 +43,6 @@ def question(run: Run) -> str:
         f"cross-lingual alignment of {model}, "
         f"measured by {dataset_name(headline.benchmark)} retrieval?"
     )
-
-
-def findings(run: Run) -> list[Finding]:
-    """The effect of every system at the headline layer, in the recipe's order."""
-    return [
-        _finding(run, system, effect)
-        for system, effect in headline_effects(run).items()
-        if system != run.baseline
-    ]
-
-
-def _finding(run: Run, system: str, effect: Effect) -> Finding:
-    languages = len(language_effects(run, system))
-    data = trained_on(run, system)
-    if data is not None:
-        subject = f"{capitalized(data)} training"
-    else:
-        subject = f"System {system} ({describe(run.systems.get(system))})"
-    decimals = number.decimals_for(effect.low, effect.high)
-    interval = number.points_interval(effect.low, effect.high, decimals)
-    of = f"{number.counted(languages, 'language')}, {number.counted(effect.n, 'sentence pair')}"
-    place = "" if effect.layer is None else f" at layer {effect.layer}"
-    way = "" if effect.direction is None else f" ({direction_name(effect.direction)})"
-    statement = (
-        f"{subject} changes {dataset_name(effect.benchmark)} {metric_name(effect.metric)}"
-        f"{place}{way} by {number.points(effect.value, decimals)} points "
-        f"({f'95 % interval {interval}; ' if interval else ''}{of})"
-    )
-    reservation = (
-        "Its adapter's training collapsed to one class, "
-        "so this says nothing about learning the task."
-        if collapsed(run, system)
-        else ""
-    )
-    found = verdict(effect.low, effect.high)
-    return Finding(system, effect, languages, found, statement, reservation)
 
 
 def status_sentence(run: Run) -> str | None:
@@ -185,7 +67,11 @@ def headline_sentences(run: Run) -> list[str]:
     if status is not None:
         return [status]
     found = [finding.sentence for finding in findings(run)]
-    return found or ["This run measured no difference to a baseline, so it has no headline."]
+    if not found:
+        return ["This run measured no difference to a baseline, so it has no headline."]
+    found += [contrast.summary for contrast in contrasts(run)]
+    how = chosen_how(run)
+    return [*found, f"{capitalized(how)}."] if how else found
 
 
 def extremes(run: Run, system: str) -> tuple[Effect, Effect] | None:
@@ -199,31 +85,30 @@ def extremes(run: Run, system: str) -> tuple[Effect, Effect] | None:
 def numbers(run: Run) -> dict[str, object]:
     """The headline as plain values for machines; shares and differences in 0–1, not points."""
     record, headline = run.record, run.record.headline
+    is_finished = record.status == "finished"
     return {
         "name": record.name,
         "profile": record.profile,
         "status": record.status,
         "sentences": headline_sentences(run),
         "headline": headline.model_dump() if headline else None,
+        "chosen": chosen_how(run) or None,
+        "margin": run.margin,
         "systems": {
-            system: {"value": row.value, **_interval(row), "n": row.n}
+            system: {"value": row.value, **_interval(row), "n": row.n, "seeds": row.seeds}
             for system, row in headline_scores(run).items()
         },
         "effects": {
-            found.system: {
-                "baseline": found.effect.baseline,
-                "value": found.effect.value,
-                **_interval(found.effect),
-                "n": found.effect.n,
-                "languages": found.languages,
-                "verdict": found.verdict if record.status == "finished" else None,
-                "is_collapsed": collapsed(run, found.system),
-            }
-            for found in findings(run)
+            found.system: _effect(run, found, is_finished=is_finished)
+            for found in all_findings(run)
         },
+        "controls": {found.system: _contrast(found) for found in contrasts(run)}
+        if is_finished
+        else {},
         "tasks": [
             {
                 "system": row.system,
+                "seed": row.seed,
                 "task": row.benchmark,
                 "protocol": row.protocol,
                 "metric": row.metric,
@@ -233,6 +118,55 @@ def numbers(run: Run) -> dict[str, object]:
             }
             for row in task_scores(run)
         ],
+    }
+
+
+def _effect(run: Run, found: Finding, *, is_finished: bool) -> dict[str, object]:
+    """An effect with its verdict; an unfinished run has none."""
+    return {
+        "baseline": found.effect.baseline,
+        **_plain(found.effect),
+        "languages": found.languages,
+        "verdict": found.verdict.word if is_finished else None,
+        "conclusion": found.verdict.said if is_finished else None,
+        "is_within_margin": is_within(found.effect, run.margin) if is_finished else None,
+        "is_control": found.system in control_systems(run),
+        "is_collapsed": collapsed(run, found.system),
+        "by_seed": {
+            str(seed): {"value": row.value, **_interval(row)}
+            for seed, row in seed_effects(run, found.system).items()
+        },
+    }
+
+
+def _contrast(found: Contrast) -> dict[str, object]:
+    """A system beside each of its controls."""
+    return {
+        "summary": found.summary,
+        "controls": {
+            row.control: {
+                "kind": row.kind.name,
+                "effect": _plain(row.effect) if row.effect else None,
+                "difference": _plain(row.difference) if row.difference else None,
+                "relation": row.relation,
+                "sentence": row.sentence,
+            }
+            for row in found.comparisons
+        },
+    }
+
+
+def _plain(row: Effect) -> dict[str, object]:
+    """An effect's figures."""
+    return {
+        "value": row.value,
+        **_interval(row),
+        "low90": row.low90 if number.is_interval(row.low90, row.high90) else None,
+        "high90": row.high90 if number.is_interval(row.low90, row.high90) else None,
+        "detectable": row.detectable if number.is_interval(0.0, row.detectable) else None,
+        "n": row.n,
+        "seed": row.seed,
+        "seeds": row.seeds,
     }
 
 

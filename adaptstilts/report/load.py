@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -13,7 +14,7 @@ from adaptstilts.errors import RecordError
 from adaptstilts.record import run as record_run
 from adaptstilts.record import scores as record_scores
 from adaptstilts.record.run import RunRecord
-from adaptstilts.record.scores import Effect, Score
+from adaptstilts.record.scores import AS_IS, MACRO, Effect, Score
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,10 @@ class Run:
         scores: Rows of `scores.parquet`, empty where a run did not get so far.
         effects: Rows of `effects.parquet`, likewise.
         systems: Each system's expression as the resolved recipe has it, in the recipe's order.
-        baseline: The system that effects are differences to; None where nothing says so.
+        baseline: The system that the report's effects are differences to; None where nothing says
+            so.
+        margin: The smallest change that would matter, in 0–1; None where the recipe names none.
+        adapters: Each adapter's settings as the resolved recipe has them.
         description: The recipe's description, which may be empty.
         recipe_text: The resolved recipe as text, empty where a run did not get so far.
     """
@@ -37,8 +41,86 @@ class Run:
     effects: tuple[Effect, ...]
     systems: Mapping[str, object]
     baseline: str | None
+    margin: float | None
+    adapters: Mapping[str, object]
     description: str
     recipe_text: str
+
+    # A run may have a million rows and a page asks for some of them a hundred times, so that the
+    # few rows that it asks for are set aside once.
+
+    @cached_property
+    def alike_scores(self) -> tuple[Score, ...]:
+        """The scores of the headline's benchmark, protocol, direction, space and metric."""
+        return tuple(row for row in self.scores if self._is_alike(row))
+
+    @cached_property
+    def alike_effects(self) -> tuple[Effect, ...]:
+        """Likewise the effects, against the baseline and against other systems."""
+        return tuple(row for row in self.effects if self._is_alike(row))
+
+    @cached_property
+    def cell_scores(self) -> tuple[Score, ...]:
+        """Of these the finished systems' at the headline's layer, or its chosen layers."""
+        return tuple(row for row in self.alike_scores if self._is_cell(row))
+
+    @cached_property
+    def cell_effects(self) -> tuple[Effect, ...]:
+        """Likewise the effects."""
+        return tuple(row for row in self.alike_effects if self._is_cell(row))
+
+    @cached_property
+    def curve_scores(self) -> tuple[Score, ...]:
+        """Scores like the headline, macro, of every given layer, snapshots' too."""
+        return tuple(row for row in self.alike_scores if _is_of_curve(row))
+
+    @cached_property
+    def curve_effects(self) -> tuple[Effect, ...]:
+        """Likewise the effects, against the baseline alone."""
+        return tuple(
+            row for row in self.alike_effects if row.baseline == self.baseline and _is_of_curve(row)
+        )
+
+    @cached_property
+    def tasks(self) -> tuple[Score, ...]:
+        """The finished systems' scores on tasks: without a layer, a direction or a choice."""
+        return tuple(
+            row
+            for row in self.scores
+            if row.layer is None
+            and row.direction is None
+            and row.chosen is None
+            and row.trained_share is None
+        )
+
+    @cached_property
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """Every system with every system that it was compared with."""
+        return frozenset((row.system, row.baseline) for row in self.effects)
+
+    def _is_alike(self, row: Score | Effect) -> bool:
+        headline = self.record.headline
+        return (
+            headline is not None
+            and row.metric == headline.metric
+            and row.space == AS_IS
+            and row.direction == headline.direction
+            and row.benchmark == headline.benchmark
+            and row.protocol == headline.protocol
+        )
+
+    def _is_cell(self, row: Score | Effect) -> bool:
+        headline = self.record.headline
+        return (
+            headline is not None
+            and row.trained_share is None
+            and row.chosen == headline.chosen
+            and (headline.chosen is not None or row.layer == headline.layer)
+        )
+
+
+def _is_of_curve(row: Score | Effect) -> bool:
+    return row.language == MACRO and row.layer is not None and row.chosen is None
 
 
 def read_run(folder: Path) -> Run:
@@ -77,6 +159,8 @@ def read_run(folder: Path) -> Run:
         effects=effects,
         systems=_systems(tree, scores),
         baseline=_baseline(tree, effects),
+        margin=_margin(tree),
+        adapters=_section(tree, "adapters"),
         description=str(tree.get("description") or ""),
         recipe_text=recipe_text,
     )
@@ -129,18 +213,28 @@ def _tree(text: str, path: Path) -> Mapping[str, object]:
     return tree if isinstance(tree, dict) else {}
 
 
+def _section(tree: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """A section of the recipe that is a mapping; empty where it is none."""
+    section = tree.get(name)
+    return {str(key): value for key, value in section.items()} if isinstance(section, dict) else {}
+
+
 def _systems(tree: Mapping[str, object], scores: tuple[Score, ...]) -> Mapping[str, object]:
     """Systems in the recipe's order, then any others that have scores."""
-    declared = tree.get("systems")
-    systems: dict[str, object] = dict(declared) if isinstance(declared, dict) else {}
+    systems: dict[str, object] = dict(_section(tree, "systems"))
     for row in scores:
         systems.setdefault(row.system, None)
     return systems
 
 
 def _baseline(tree: Mapping[str, object], effects: tuple[Effect, ...]) -> str | None:
-    if effects:
-        return effects[0].baseline
-    report = tree.get("report")
-    named = report.get("baseline") if isinstance(report, dict) else None
-    return str(named) if named is not None else None
+    # The recipe first: effects are against controls too.
+    named = _section(tree, "report").get("baseline")
+    if named is not None:
+        return str(named)
+    return effects[0].baseline if effects else None
+
+
+def _margin(tree: Mapping[str, object]) -> float | None:
+    margin = _section(tree, "report").get("margin")
+    return float(margin) if isinstance(margin, int | float) and 0 < margin <= 1 else None

@@ -15,7 +15,33 @@ _DIRECTIONS = {
     "xx-en": "foreign queries",
     "both": "both directions",
 }
-_METRICS = {"accuracy": "accuracy", "f1": "F1"}
+_METRICS = {
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "mrr": "mean reciprocal rank",
+    "accuracy_margin": "accuracy by ratio margin",
+    "accuracy_csls": "accuracy by CSLS",
+    "accuracy_strong": "strong alignment",
+    "xsim_error": "xsim error",
+    "cosine_gap": "cosine gap",
+    "anisotropy": "anisotropy",
+    "anisotropy_top10": "anisotropy, ten dimensions",
+    "cka": "CKA with English",
+    "hubness_skew": "hubness skew",
+    "antihub_share": "share of antihubs",
+    "language_probe": "language probe",
+}
+_DEV_METRICS = {"masked_accuracy": "masked accuracy", "copy_accuracy": "copy accuracy"}
+_SPACES = {
+    "as_is": "as they are",
+    "centred": "centred",
+    "without_top_pcs": "without top PCs",
+    "whitened": "whitened",
+    "averaged": "cumulative mean",
+}
+
+# Of these metrics less is better.
+LOWER_IS_BETTER = frozenset({"xsim_error"})
 
 
 def dataset_name(name: str) -> str:
@@ -31,6 +57,22 @@ def direction_name(direction: str | None) -> str:
 def metric_name(metric: str) -> str:
     """A metric's name as people write it, such as `F1`."""
     return _METRICS.get(metric, metric)
+
+
+def dev_metric_name(metric: str) -> str:
+    """What an adapter's dev rows are scored by, such as `masked accuracy`."""
+    return _DEV_METRICS.get(metric, metric_name(metric))
+
+
+def space_name(space: str) -> str:
+    """What was done to the vectors, such as `centred`."""
+    return _SPACES.get(space, space.replace("_", " "))
+
+
+def group_name(language: str) -> str:
+    """A group of languages in words: `script=Latn` as `script: Latn`."""
+    kind, _, member = language.partition("=")
+    return f"{'pretraining text' if kind == 'size' else kind}: {member}"
 
 
 def language_name(code: str) -> str:

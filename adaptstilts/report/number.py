@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 MINUS = "−"
 ABSENT = "—"
@@ -27,7 +28,9 @@ def percent_interval(low: float, high: float) -> str:
     """An interval of shares, such as `70.1–72.4`; empty where there is none."""
     if not is_interval(low, high):
         return ""
-    return f"{low * 100:.1f}–{high * 100:.1f}"
+    if low * 100 <= -0.05:  # a dash would read as a second minus
+        return f"{MINUS}{-low * 100:.1f} to {high * 100:.1f}".replace("to -", f"to {MINUS}")
+    return f"{max(low * 100, 0.0):.1f}–{high * 100:.1f}"
 
 
 def points(difference: float, decimals: int = 1) -> str:
@@ -52,6 +55,40 @@ def points_interval(low: float, high: float, decimals: int | None = None) -> str
         return ""
     places = decimals_for(low, high) if decimals is None else decimals
     return f"{points(low, places)} to {points(high, places)}"
+
+
+def sized(difference: float) -> str:
+    """A difference without its sign, with its unit, such as `1 point` or `0.5 points`."""
+    size = abs(difference) * 100
+    text = f"{size:.2g}" if size < 10 else f"{size:.0f}"
+    return f"{text} point{'' if text == '1' else 's'}"
+
+
+def plain(value: float, decimals: int = 3) -> str:
+    """A number as it is, such as `−0.042`; a dash for what is not a number."""
+    if not math.isfinite(value):
+        return ABSENT
+    text = f"{abs(value):.{decimals}f}"
+    return f"{MINUS}{text}" if value < 0 and float(text) != 0 else text
+
+
+def signed(value: float, decimals: int = 3) -> str:
+    """A difference as it is, with its sign, such as `+0.042`."""
+    text = plain(value, decimals)
+    return f"+{text}" if value > 0 and float(text) != 0 else text
+
+
+def chance(p: float | None) -> str:
+    """A p value, such as `0.032` or `< 0.001`; a dash where there is none."""
+    if p is None or not math.isfinite(p):
+        return ABSENT
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a sentence, such as `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def count(number: int) -> str:

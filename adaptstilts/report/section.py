@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from adaptstilts.metric.interval import wilson
 from adaptstilts.record.scores import Effect, Score
-from adaptstilts.report import figure, number
-from adaptstilts.report.headline import collapsed, describe
+from adaptstilts.report import number
+from adaptstilts.report.axes import place
+from adaptstilts.report.expression import describe
+from adaptstilts.report.finding import collapsed, data_name
 from adaptstilts.report.load import Run
 from adaptstilts.report.naming import dataset_name, language_name, metric_name
+from adaptstilts.report.roles import control_kind, control_systems, drawn, studied
 from adaptstilts.report.selection import (
     headline_effects,
     headline_scores,
@@ -48,6 +51,7 @@ class LanguageTable:
 def systems(run: Run) -> list[dict[str, object]]:
     """Every system with its macro score and effect at the headline layer."""
     scores, effects = headline_scores(run), headline_effects(run)
+    controls, shown = control_systems(run), drawn(run)
     rows: list[dict[str, object]] = []
     for name in run.systems:
         score = score_cell(scores.get(name))
@@ -56,8 +60,10 @@ def systems(run: Run) -> list[dict[str, object]]:
             {
                 "name": name,
                 "is": describe(run.systems[name], "adapter ")
+                + (f", control: {_kind(run, name)}" if name in controls else "")
+                + (f", {seeds} seeds" if (seeds := _seeds(scores, name)) > 1 else "")
                 + (", collapsed" if collapsed(run, name) else ""),
-                "series": figure.place(run, name),
+                "series": place(run, name) if name in shown else None,
                 "value": score.value,
                 "interval": score.interval,
                 "effect": "baseline" if name == run.baseline else effect.value,
@@ -68,11 +74,22 @@ def systems(run: Run) -> list[dict[str, object]]:
     return rows
 
 
+def _kind(run: Run, system: str) -> str:
+    return (control_kind(run, system) or "another system").replace("_", " ")
+
+
+def _seeds(scores: dict[str, Score], system: str) -> int:
+    return scores[system].seeds if system in scores else 0
+
+
 def tasks(run: Run) -> list[dict[str, object]]:
-    """The systems' scores on tasks."""
+    """The systems' scores on tasks; with several seeds a row for each."""
+    rows = task_scores(run)
+    is_many = len({(row.system, row.benchmark) for row in rows}) < len(rows)
     return [
         {
             "system": row.system,
+            "seed": f"seed {row.seed}" if is_many and row.seed is not None else "",
             "task": dataset_name(row.benchmark),
             "metric": metric_name(row.metric),
             "protocol": row.protocol,
@@ -81,7 +98,7 @@ def tasks(run: Run) -> list[dict[str, object]]:
             "n": number.count(row.n),
             "is_collapsed": collapsed(run, row.system),
         }
-        for row in task_scores(run)
+        for row in rows
     ]
 
 
@@ -94,8 +111,10 @@ def adapters(run: Run) -> list[dict[str, object]]:
         rows.append(
             {
                 "name": name,
-                "task": dataset_name(adapter.task)
-                + (f", control: {adapter.control} of {adapter.of}" if adapter.control else ""),
+                "task": data_name(run, adapter) or f"stand-in for {dataset_name(adapter.task)}",
+                "control": f"{adapter.control.replace('_', ' ')} of {adapter.of}"
+                if adapter.control
+                else "",
                 "method": _method(adapter.method),
                 "parameters": number.count(adapter.parameters),
                 "head_parameters": number.count(adapter.head_parameters),
@@ -124,8 +143,8 @@ def adapters(run: Run) -> list[dict[str, object]]:
 
 
 def languages(run: Run) -> LanguageTable | None:
-    """The full table by language at the headline layer, by code; None where there is none."""
-    others = [name for name in run.systems if name != run.baseline]
+    """The full table by language of the studied systems, by code; None where there is none."""
+    others = studied(run)
     base = language_scores(run, run.baseline) if run.baseline else {}
     scores = {name: language_scores(run, name) for name in others}
     effects = {name: language_effects(run, name) for name in others}

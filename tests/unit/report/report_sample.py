@@ -20,7 +20,7 @@ from adaptstilts.record.run import (
     RunRecord,
     StageRecord,
 )
-from adaptstilts.record.scores import Effect, Score, write_effects, write_scores
+from adaptstilts.record.scores import AS_IS, Effect, Score, write_effects, write_scores
 
 LANGUAGES = {"de": 1000, "fr": 999, "tr": 1000, "ka": 746, "sw": 390, "jv": 205}
 FEWER = {"de": 1000, "fr": 999, "tr": 1000}
@@ -37,7 +37,7 @@ systems:
   base: none
   {system}: sst2
   {system}_negated: {{scale: {{of: sst2, by: -1}}}}
-report: {{baseline: base}}
+report: {{baseline: base{margin}}}
 """
 
 
@@ -54,6 +54,7 @@ class Sample:
     effect: float = -0.031
     half_width: float = 0.005
     has_dynamics: bool = True
+    margin: float | None = None
     benchmark: str = "tatoeba"
     task: str = "sst2"
     languages: dict[str, int] = field(default_factory=lambda: dict(LANGUAGES))
@@ -64,7 +65,8 @@ def write_sample(folder: Path, sample: Sample | None = None) -> Path:
     sample = sample or Sample()
     folder.mkdir(parents=True, exist_ok=True)
     record_run.write(folder / "record.json", record(sample))
-    text = RECIPE.format(name=sample.name, system=sample.system)
+    margin = "" if sample.margin is None else f", margin: {sample.margin}"
+    text = RECIPE.format(name=sample.name, system=sample.system, margin=margin)
     (folder / "recipe.resolved.yaml").write_text(text, encoding="utf-8")
     if sample.status == "finished":
         write_scores(folder / "scores.parquet", scores(sample))
@@ -214,19 +216,22 @@ def scores(sample: Sample) -> list[Score]:
     low, high = wilson(right, 872)
     rows.append(
         Score(
-            sample.system,
-            1,
-            sample.task,
-            "validation",
-            "en",
-            None,
-            None,
-            "accuracy",
-            right / 872,
-            872,
-            low,
-            high,
-            None,
+            system=sample.system,
+            seed=1,
+            seeds=1,
+            benchmark=sample.task,
+            protocol="validation",
+            language="en",
+            direction=None,
+            space=None,
+            layer=None,
+            chosen=None,
+            metric="accuracy",
+            value=right / 872,
+            n=872,
+            low=low,
+            high=high,
+            trained_share=None,
         )
     )
     return rows
@@ -246,7 +251,18 @@ def effects(sample: Sample) -> list[Effect]:
         value = row.value - base[row.language, row.layer, row.direction, row.n]
         width = sample.half_width * (1 if row.language == "macro" else 3)
         moved = replace(row, value=value, low=value - width, high=value + width)
-        found.append(Effect(**vars(moved), baseline="base"))
+        found.append(
+            Effect(
+                **vars(moved),
+                baseline="base",
+                low90=value - 0.84 * width,
+                high90=value + 0.84 * width,
+                detectable=1.43 * width,
+                p=None,
+                p_holm=None,
+                h=None,
+            )
+        )
     return found
 
 
@@ -265,6 +281,9 @@ def _grid(
             common: dict[str, Any] = {
                 "system": system,
                 "seed": None if system == "base" else 1,
+                "seeds": 0 if system == "base" else 1,
+                "space": AS_IS,
+                "chosen": None,
                 "benchmark": sample.benchmark,
                 "protocol": "both",
                 "direction": direction,

@@ -9,19 +9,11 @@ from pathlib import Path
 import pytest
 
 from adaptstilts.record.scores import Effect, read_effects, read_scores
-from adaptstilts.report.headline import (
-    DEGRADES,
-    ENHANCES,
-    NO_DIFFERENCE,
-    describe,
-    extremes,
-    findings,
-    headline_sentences,
-    numbers,
-    question,
-    verdict,
-)
+from adaptstilts.report.expression import describe, scaled
+from adaptstilts.report.finding import findings
+from adaptstilts.report.headline import extremes, headline_sentences, numbers, question
 from adaptstilts.report.load import read_run
+from adaptstilts.report.verdict import DEGRADES, ENHANCES, NO_DIFFERENCE, verdict
 
 MakeRun = Callable[..., Path]
 
@@ -43,7 +35,7 @@ def test_a_harmful_effect_degrades(make_run: MakeRun) -> None:
     assert macro(folder, "sst2").value == pytest.approx(-0.031)
     assert headline_sentences(read_run(folder))[0] == (
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by −3.1 points "
-        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs): degrades."
+        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs, seed 1): degrades."
     )
 
 
@@ -51,7 +43,7 @@ def test_a_helpful_effect_enhances(make_run: MakeRun) -> None:
     sentences = headline_sentences(read_run(make_run(effect=0.02, half_width=0.004)))
     assert sentences[0] == (
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by +2.0 points "
-        "(95 % interval +1.6 to +2.4; 6 languages, 4,340 sentence pairs): enhances."
+        "(95 % interval +1.6 to +2.4; 6 languages, 4,340 sentence pairs, seed 1): enhances."
     )
 
 
@@ -59,8 +51,9 @@ def test_no_effect_is_not_called_no_effect(make_run: MakeRun) -> None:
     sentences = headline_sentences(read_run(make_run(effect=0.001, half_width=0.005)))
     assert sentences[0] == (
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by +0.1 points "
-        "(95 % interval −0.4 to +0.6; 6 languages, 4,340 sentence pairs): "
-        "no difference that this test could see."
+        "(95 % interval −0.4 to +0.6; 6 languages, 4,340 sentence pairs, seed 1): "
+        "no difference that this test could see "
+        "(4 times in 5 it finds a change of 0.71 points or more)."
     )
 
 
@@ -86,6 +79,30 @@ def test_the_verdict_follows_the_interval_alone(low: float, high: float, word: s
     assert verdict(low, high) == word
 
 
+def test_a_margin_turns_no_difference_into_no_change(make_run: MakeRun) -> None:
+    run = read_run(make_run(effect=0.001, half_width=0.005, margin=0.01))
+    assert run.margin == 0.01
+    assert headline_sentences(run)[0].endswith(
+        "no change larger than 1 point (shown by two one-sided tests at 5 %)."
+    )
+    assert numbers(run)["effects"]["sst2"]["is_within_margin"] is True  # type: ignore[index]
+
+
+def test_a_real_effect_within_the_margin_is_called_both(make_run: MakeRun) -> None:
+    run = read_run(make_run(effect=-0.003, half_width=0.002, margin=0.01))
+    assert headline_sentences(run)[0].endswith(
+        "degrades, yet by less than 1 point (shown by two one-sided tests at 5 %)."
+    )
+
+
+def test_a_margin_that_is_not_kept_is_not_ruled_out(make_run: MakeRun) -> None:
+    run = read_run(make_run(effect=0.001, half_width=0.03, margin=0.005))
+    assert headline_sentences(run)[0].endswith(
+        "no difference that this test could see (4 times in 5 it finds a change of 4.3 points or "
+        "more; one of 0.5 points is not ruled out)."
+    )
+
+
 def test_rows_of_the_smaller_set_never_make_the_headline(make_run: MakeRun) -> None:
     run = read_run(make_run())
     smaller = [row for row in run.scores if row.language == "macro" and row.n == 2999]
@@ -109,6 +126,22 @@ def test_pocket_stand_ins_are_named_as_such(make_run: MakeRun) -> None:
     assert "SST-2" not in sentence + question(run)
     assert "Tatoeba" not in sentence + question(run)
     assert "the bundled pocket encoder" in question(run)
+
+
+def test_a_stand_in_without_a_score_has_its_own_name_still(make_run: MakeRun) -> None:
+    run = read_run(make_run(profile="pocket", benchmark="pocket/bitext", task="pocket/sentiment"))
+    data = [
+        row.model_copy(update={"table": table})
+        for row, table in zip(
+            run.record.data, ["pocket/sentiment/en/train", "pocket/bitext/de-en"], strict=True
+        )
+    ]
+    unscored = replace(
+        run,
+        record=run.record.model_copy(update={"data": data}),
+        scores=tuple(row for row in run.scores if row.layer is not None),
+    )
+    assert headline_sentences(unscored)[0].startswith("Pocket sentiment training changes")
 
 
 def test_a_collapsed_adapter_voids_all_systems_made_of_it(make_run: MakeRun) -> None:
@@ -164,11 +197,23 @@ def test_numbers_are_those_of_the_tables_and_valid_json(make_run: MakeRun) -> No
         "value": effect.value,
         "low": effect.low,
         "high": effect.high,
+        "low90": effect.low90,
+        "high90": effect.high90,
+        "detectable": effect.detectable,
         "n": 4340,
+        "seed": 1,
+        "seeds": 1,
         "languages": 6,
         "verdict": "degrades",
+        "conclusion": "degrades",
+        "is_within_margin": None,
+        "is_control": False,
         "is_collapsed": False,
+        "by_seed": {"1": {"value": effect.value, "low": effect.low, "high": effect.high}},
     }
+    assert found["controls"] == {}
+    assert found["margin"] is None
+    assert found["chosen"] is None
     base = next(
         row
         for row in read_scores(folder / "scores.parquet")
@@ -201,3 +246,22 @@ def test_missing_intervals_are_null_in_json(make_run: MakeRun) -> None:
 )
 def test_expressions_in_words(expression: object, words: str) -> None:
     assert describe(expression) == words
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("none", None),
+        ("sst2", ("sst2", 1.0)),
+        ({"scale": {"of": "sst2", "by": -1}}, ("sst2", -1.0)),
+        ({"scale": {"of": {"scale": {"of": "a", "by": 2}}, "by": 0.5}}, ("a", 1.0)),
+        ({"scale": {"of": "none", "by": 2}}, None),
+        ({"stack": ["a", "b"]}, None),
+        ({"scale": {"of": "a", "by": "x"}}, None),
+        (None, None),
+    ],
+)
+def test_factors_of_nested_scales_multiply(
+    expression: object, found: tuple[str, float] | None
+) -> None:
+    assert scaled(expression) == found

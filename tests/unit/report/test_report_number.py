@@ -61,3 +61,60 @@ def test_size_and_counts() -> None:
     assert number.size(5 * 2**30) == "5.0 GiB"
     assert number.counted(1, "language") == "1 language"
     assert number.counted(19548, "sentence pair") == "19,548 sentence pairs"
+
+
+@pytest.mark.parametrize(
+    ("difference", "text"),
+    [
+        (0.01, "1 point"),
+        (-0.01, "1 point"),
+        (0.005, "0.5 points"),
+        (0.0141, "1.4 points"),
+        (0.12, "12 points"),
+    ],
+)
+def test_a_size_has_its_unit_and_no_sign(difference: float, text: str) -> None:
+    assert number.sized(difference) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "plain", "signed"),
+    [
+        (0.0421, "0.042", "+0.042"),
+        (-0.0421, "−0.042", "−0.042"),
+        (-0.0001, "0.000", "0.000"),
+        (0.0, "0.000", "0.000"),
+        (math.nan, "—", "—"),
+    ],
+)
+def test_numbers_that_are_no_shares(value: float, plain: str, signed: str) -> None:
+    assert number.plain(value) == plain
+    assert number.signed(value) == signed
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(None, "—"), (math.nan, "—"), (0.0, "< 0.001"), (0.0324, "0.032"), (1, "1.000")]
+)
+def test_p_values(p: float | None, text: str) -> None:
+    assert number.chance(p) == text
+
+
+@pytest.mark.parametrize(
+    ("names", "text"), [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_lists_in_a_sentence(names: list[str], text: str) -> None:
+    assert number.listed(names) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.701, 0.724, "70.1–72.4"),
+        (-0.002, 0.005, "−0.2 to 0.5"),
+        (-0.03, -0.01, "−3.0 to −1.0"),
+        (-0.0001, 0.01, "0.0–1.0"),
+        (math.nan, 0.5, ""),
+    ],
+)
+def test_intervals_of_shares(low: float, high: float, text: str) -> None:
+    assert number.percent_interval(low, high) == text

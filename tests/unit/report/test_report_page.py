@@ -7,14 +7,15 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from parsed_page import Parsed
 
 from adaptstilts.errors import RecordError
 from adaptstilts.record.scores import read_effects, read_scores
 from adaptstilts.report import number
+from adaptstilts.report.axes import tick
 from adaptstilts.report.headline import POCKET_LINE
 from adaptstilts.report.load import Run, read_run
 from adaptstilts.report.page import html, write
@@ -23,51 +24,12 @@ MakeRun = Callable[..., Path]
 HOSTILE = "<script>alert('x')</script>$\\frac{a}"
 
 
-class Parsed(HTMLParser):
-    """Tags with attributes, text, and table rows of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.rows: list[list[str]] = []
-        self.is_in_cell = False
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in {"td", "th"}:
-            self.rows[-1].append("")
-            self.is_in_cell = True
-        elif tag == "span" and self.is_in_cell:
-            self.rows[-1][-1] += " "
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-        if self.is_in_cell:
-            self.rows[-1][-1] += data
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in {"td", "th"}:
-            self.is_in_cell = False
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.texts).split())
-
-    def row(self, first: str) -> list[str]:
-        """The cells of the first row whose first cell begins so."""
-        return next(row for row in self.rows if row and row[0].strip().startswith(first))
-
-
 def test_the_headline_stands_on_the_page(make_run: MakeRun) -> None:
     text = html(read_run(make_run()))
     assert (
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by −3.1 points "
-        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs): <strong>degrades</strong>"
+        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs, seed 1): "
+        "<strong>degrades</strong>"
     ) in text
     assert "<title>sst2_tatoeba (full profile): adaptstilts report</title>" in text
 
@@ -157,13 +119,15 @@ def test_ids_are_unique_and_every_reference_has_its_target(make_run: MakeRun) ->
 def test_every_figure_is_named_and_says_what_it_shows(make_run: MakeRun) -> None:
     page = Parsed(html(read_run(make_run())))
     figures = [attributes for tag, attributes in page.tags if tag == "svg"]
-    assert len(figures) == 5
+    assert len(figures) == 6
     assert all(attributes["role"] == "img" for attributes in figures)
     labels = [attributes["aria-label"] or "" for attributes in figures]
     assert labels[0].startswith("Macro accuracy by layer: base from ")
     assert "German −4.6" in labels[2]
     assert labels[4].startswith("sst2 during its training: layer ")
-    assert [tag for tag, _ in page.tags].count("figcaption") == 5
+    assert "sst2: loss from 0.700 to 0.140, dev accuracy from 91.0 % to 95.0 %." in labels[4]
+    assert labels[5].startswith("Change of sst2 from its start, by layer and share of training")
+    assert [tag for tag, _ in page.tags].count("figcaption") == 6
 
 
 def test_figures_take_their_colours_from_the_page(make_run: MakeRun) -> None:
@@ -294,3 +258,23 @@ def test_a_folder_that_is_no_run_gets_no_page(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="is no run"):
         write(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (2.0, "+2"), (-0.5, "−0.5"), (0.25, "+0.25"), (-0.75, "−0.75"), (1e-15, "0")],
+)
+def test_a_tick_says_where_it_stands(value: float, text: str) -> None:
+    assert tick(value) == text
+
+
+def test_adapters_trained_on_a_stand_in_are_not_called_by_its_name(make_run: MakeRun) -> None:
+    run = read_run(make_run(profile="pocket", task="pocket/sentiment", benchmark="pocket/bitext"))
+    data = [
+        row.model_copy(update={"table": table})
+        for row, table in zip(
+            run.record.data, ["pocket/sentiment/en/train", "pocket/bitext/de-en"], strict=True
+        )
+    ]
+    stood_in = replace(run, record=run.record.model_copy(update={"data": data}))
+    assert "SST-2" not in Parsed(html(stood_in)).text

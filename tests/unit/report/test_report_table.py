@@ -39,9 +39,10 @@ def test_the_table_says_what_the_page_says(make_run: MakeRun) -> None:
         "sst2 by language: −4.6 in German (n 1,000) to −1.6 in Turkish (n 1,000)",
         "sst2_negated by language: +0.3 in Turkish (n 1,000) to +0.9 in German (n 1,000)",
         "SST-2 training changes Tatoeba accuracy at layer 4 (both directions) by −3.1 points "
-        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs): degrades.",
+        "(95 % interval −3.6 to −2.6; 6 languages, 4,340 sentence pairs, seed 1): degrades.",
         "System sst2_negated (−1 × sst2) changes Tatoeba accuracy at layer 4 (both directions) by "
-        "+0.6 points (95 % interval +0.1 to +1.1; 6 languages, 4,340 sentence pairs): enhances.",
+        "+0.6 points (95 % interval +0.1 to +1.1; 6 languages, 4,340 sentence pairs, seed 1): "
+        "enhances.",
     ]
 
 
