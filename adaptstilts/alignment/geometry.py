@@ -122,8 +122,11 @@ def _means(rows: Sequence[Measure], layer: int) -> Iterator[Measure]:
         value = float(np.mean([row.value for row in known]))
         errors = np.array([(row.high - row.low) / (2 * NORMAL_95) for row in known])
         half = NORMAL_95 * float(np.sqrt(np.sum(errors**2))) / len(known)
+        low, high = value - half, value + half
+        if metric == "antihub_share":
+            low, high = max(0.0, low), min(1.0, high)
         n = sum(row.n for row in known)
-        yield Measure(MACRO, direction, layer, metric, value, value - half, value + half, n)
+        yield Measure(MACRO, direction, layer, metric, value, low, high, n)
 
 
 def _probe(

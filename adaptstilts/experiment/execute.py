@@ -247,7 +247,7 @@ WHY = {
 def _headline(plan: Plan, summaries: dict[str, Summary]) -> HeadlineRecord | None:
     """The figure that the report leads with: that of the first measurement of finished systems."""
     for stage in plan.stages:
-        if not isinstance(stage, Score) or not stage.baselines:
+        if not isinstance(stage, Score) or not stage.baselines or stage.is_during:
             continue
         chosen = summaries[stage.key].details["chosen"]
         layers: dict[str, int] = {} if chosen is None else chosen["layers"]

@@ -36,6 +36,7 @@ from adaptstilts.recipe.adapter import Control, numbered_layers
 from adaptstilts.recipe.load import load, profiles
 from adaptstilts.recipe.measure import Measure, OwnBitext, Tatoeba
 from adaptstilts.recipe.recipe import Recipe, without_sweeps
+from adaptstilts.recipe.system import NO_ADAPTER
 from adaptstilts.recipe.tree import KeyPath, spell
 from adaptstilts.record.provenance import hardware
 from adaptstilts.record.run import HardwareRecord
@@ -215,9 +216,12 @@ class _Builder:
             for seed in self._seeds_of(name)
             for share in _shares(section)
         )
-        baselines: tuple[Align, ...] = ()
+        baseline = self.recipe.report.baseline
         if section.during is None:
-            baselines = tuple(a for a in aligns if a.system == self.recipe.report.baseline)
+            baselines = tuple(a for a in aligns if a.system == baseline)
+        else:  # before its first step a training is the bare base
+            is_bare = self.recipe.systems[baseline] == NO_ADAPTER
+            baselines = tuple(a for a in aligns if is_bare and a.trained_share == 0.0)[:1]
         contrasts = () if section.during else self._contrasts(names)
         decides = {
             "contrasts": contrasts,
@@ -226,6 +230,7 @@ class _Builder:
             if selection is None
             else (selection.on, selection.layers, [align.key for align in selection.aligns]),
             "aligns": [(align.key, align.system, align.seed) for align in aligns],
+            "baseline": baseline,
             "baselines": [align.key for align in baselines],
             "protocol": protocol.name,
             "benchmark": benchmark,
@@ -240,6 +245,7 @@ class _Builder:
             selection=selection,
             aligns=aligns,
             contrasts=contrasts,
+            baseline=baseline,
             baselines=baselines,
             bitexts=located,
         )

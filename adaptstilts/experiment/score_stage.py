@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,12 +49,14 @@ def score(stage: Score, watcher: Watcher) -> Path:
     watcher.started(stage, len(stage.aligns), "systems")
     measured = _measured(stage.aligns)
     baseline = next(iter(_measured(stage.baselines)), None)
+    if baseline is not None:
+        baseline = replace(baseline, system=stage.baseline)
     rows: list[tables.Score] = []
     differences: list[tables.Effect] = []
     done = 0
     for one in measured:
         rows += scores(one, table)
-        if baseline is not None and one.system != baseline.system:
+        if baseline is not None and one.system != baseline.system and one.trained_share != 0.0:
             differences += effects(one, baseline, table)
         done += len(one.seeds)
         watcher.advanced(done, one.system)

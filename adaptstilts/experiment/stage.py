@@ -181,8 +181,9 @@ class Score:
         selection: How it is chosen; None where it is named in advance.
         aligns: The stages whose results are scored.
         contrasts: Pairs of systems, the second a control of the first, that are compared too.
-        baselines: The stages of the system that the others are compared with: one, or one for
-            each seed; none where it was not measured.
+        baseline: The system that the others are compared with.
+        baselines: Its stages: one, or one for each seed; during a training that of its beginning,
+            where the baseline is the bare base; none where it was not measured.
         bitexts: The table of each language.
     """
 
@@ -194,9 +195,15 @@ class Score:
     selection: Selection | None
     aligns: tuple[Align, ...]
     contrasts: tuple[tuple[str, str], ...]
+    baseline: str
     baselines: tuple[Align, ...]
     bitexts: dict[str, Located]
     kind: Literal["score"] = "score"
+
+    @property
+    def is_during(self) -> bool:
+        """Whether trainings are followed, not finished systems compared."""
+        return any(align.trained_share is not None for align in self.aligns)
 
 
 Stage = Train | Align | Score
