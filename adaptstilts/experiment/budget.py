@@ -58,7 +58,7 @@ def estimate(plan: Plan) -> Budget | None:
         base_bytes=base_bytes,
         adapter_parameters=adapters,
         training_bytes={
-            stage.adapter_name: base_bytes + _training_bytes(shape, stage.adapter, size)
+            stage.name: base_bytes + _training_bytes(shape, stage.adapter, size)
             for stage in plan.stages
             if isinstance(stage, Train)
         },

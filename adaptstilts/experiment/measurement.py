@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adaptstilts.alignment.protocol import PROTOCOLS
 from adaptstilts.experiment.stage import Extras
 from adaptstilts.recipe.adapter import Control
 from adaptstilts.recipe.measure import OwnBitext, Tatoeba
 from adaptstilts.recipe.recipe import Recipe
+
+BY_COSINE = {"accuracy", "f1"}
 
 
 def contrasts_of(recipe: Recipe, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -35,6 +38,12 @@ def shares_of(section: Tatoeba | OwnBitext) -> list[float | None]:
 
 
 def extras_of(section: Tatoeba | OwnBitext) -> Extras:
-    """What is measured beside the protocol's own."""
+    """What an encoding must give beside each query's nearest neighbour."""
     spaces = tuple(sorted(section.spaces))
-    return Extras(section.metrics == "all", spaces, section.geometry)
+    everything = section.metrics == "all" or needs_everything(section)
+    return Extras(everything, spaces, section.geometry)
+
+
+def needs_everything(section: Tatoeba | OwnBitext) -> bool:
+    """Whether the protocol itself counts what the search by cosine alone does not give."""
+    return not set(PROTOCOLS[section.protocol].metrics) <= BY_COSINE

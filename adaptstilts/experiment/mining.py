@@ -23,7 +23,6 @@ def mined(
     section: Bucc,
     *,
     sources: Sequence[Source],
-    decides: Mapping[str, Any],
     depth: int,
     systems: Callable[[int], Sequence[Align]],
     baseline: str,
@@ -34,7 +33,6 @@ def mined(
     Args:
         section: What is measured.
         sources: Where tables are looked for, in order.
-        decides: What of the base decides a result.
         depth: The base's number of layers.
         systems: Gives each system with each of its seeds, as it would be encoded at a layer.
         baseline: The system that the others are compared with.
@@ -54,11 +52,8 @@ def mined(
             key=stage_key(
                 "mine",
                 {
-                    **decides,
-                    "updates": [
-                        (u.training, u.share, u.weight) for u in one.updates if u.weight != 0.0
-                    ],
-                    "layer": layer,
+                    # Base, adapters and layer, as for an encoding of no sentences.
+                    "encoding": one.key,
                     "protocol": [
                         *(changed.pooling, changed.max_length, changed.k, changed.margin),
                         *(changed.retrieval, changed.repeats),

@@ -20,7 +20,7 @@ from adaptstilts.experiment.machine import (
     choose_device,
     choose_profile,
 )
-from adaptstilts.experiment.measurement import contrasts_of, extras_of, shares_of
+from adaptstilts.experiment.measurement import contrasts_of, extras_of, needs_everything, shares_of
 from adaptstilts.experiment.notices import data_notices
 from adaptstilts.experiment.refer import references
 from adaptstilts.experiment.stage import (
@@ -258,7 +258,6 @@ class _Builder:
             return mining.mined(
                 section,
                 sources=self.sources,
-                decides=self._base(),
                 depth=self._depth(),
                 systems=lambda layer: [
                     self._align(name, seed, None, {}, (layer,), trained)
@@ -356,8 +355,9 @@ class _Builder:
             found, notices = bitexts.held_out(select.bitext, self.folder, list(scored))
             self.notices += notices
             name = self.recipe.report.baseline
+            extras = Extras(needs_everything(section), (), False)
             aligns = tuple(
-                self._align(name, seed, None, found, candidates, trained)
+                self._align(name, seed, None, found, candidates, trained, extras=extras)
                 for seed in self._seeds_of(name)
             )
         return Selection(select.on, candidates, aligns)
