@@ -73,12 +73,11 @@ def command(
         highlight=False,
     )
     for name, parameters in budget.adapter_parameters.items():
-        peak = _size(budget.training_bytes[name])
-        console.print(
-            f"adapter {name}: {parameters:,} parameters; training peaks at about {peak} (estimate, "
-            "without the libraries themselves)",
-            highlight=False,
-        )
+        words = "not trained"
+        if name in budget.training_bytes:
+            peak = _size(budget.training_bytes[name])
+            words = f"training peaks at about {peak} (estimate, without the libraries themselves)"
+        console.print(f"adapter {name}: {parameters:,} parameters; {words}", highlight=False)
 
 
 def _size(count: int) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from pocket_work import write
 from tokenizers import Tokenizer
 
@@ -24,6 +25,7 @@ from pocket.batches import (
     sampling_probabilities,
     tokenize,
 )
+from pocket.card import main as card
 from pocket.corpus import HELD_OUT
 from pocket.evaluate import Texts, encode, neighbours, perplexity, retrieval, retrieval_of
 from pocket.export import export, exported, unpacked
@@ -183,7 +185,10 @@ def test_export_keeps_the_encoder_and_the_head(trained: Path, tmp_path: Path) ->
     scores = tmp_path / "scores.json"
     scores.write_text('{"tatoeba": 1}', encoding="utf-8")
     folder = tmp_path / "exported"
-    export(trained, folder, scores)
+    export(trained, folder)
+    bare = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    called = CliRunner().invoke(card, ["--folder", str(folder), "--part", f"scores={scores}"])
+    assert called.exit_code == 0
     (encoder, head, path), (packed, packed_head, _) = unpacked(trained), exported(folder)
     tokenizer = Tokenizer.from_file(str(path))
     texts = ["the cat sees a house", "old trees and water"]
@@ -197,7 +202,7 @@ def test_export_keeps_the_encoder_and_the_head(trained: Path, tmp_path: Path) ->
     content = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     assert content["training"]["steps"] == 4
     assert content["training"]["pairs"] == 60
-    assert content["scores"] == {"tatoeba": 1}
+    assert content == {**bare, "scores": {"tatoeba": 1}}
     for name, digest in content["sha256"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
         assert (folder / name).stat().st_mode & 0o777 == 0o644
