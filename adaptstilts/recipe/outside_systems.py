@@ -12,7 +12,8 @@ from adaptstilts.recipe.system import SystemEntry, expanded
 def outside_systems(
     tree: Mapping[str, Any], systems: Mapping[str, SystemEntry | None]
 ) -> Iterator[Finding]:
-    """Systems that a `bucc` measurement lists and nobody declares; references called as systems.
+    """Systems that a `bucc` measurement lists and nobody declares; references called as systems,
+    or measured by nothing.
 
     Args:
         tree: The plain tree of a recipe; parts may be wrong or missing.
@@ -32,7 +33,20 @@ def outside_systems(
     sound = {name: system for name, system in systems.items() if system is not None}
     taken = {*systems, *(name for group in expanded(sound).values() for name in group)}
     references = tree.get("references")
-    for name in references if isinstance(references, dict) else {}:
+    if not isinstance(references, dict):
+        return
+    if references and isinstance(measure, list) and not any(map(_takes_references, measure)):
+        message = "nothing measures them: `tatoeba` and `bitext` do, without `during`"
+        yield Finding(("references",), message, is_about_key=True)
+    for name in references:
         if name in taken:
             message = f"a system is called `{name}` too; tables would mix them up, so rename one"
             yield Finding(("references", name), message, is_about_key=True)
+
+
+def _takes_references(entry: Any) -> bool:
+    """Whether a measurement also measures reference encoders; one with mistakes may."""
+    if not isinstance(entry, dict):
+        return True
+    sections = [entry[key] for key in ("tatoeba", "bitext") if key in entry]
+    return any(not isinstance(one, dict) or one.get("during") is None for one in sections)
