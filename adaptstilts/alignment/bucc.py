@@ -102,6 +102,46 @@ def evaluate(
 
     Source: XTREME `third_party/evaluate_retrieval.py`, task `bucc2018`.
     """
+    found, gold = candidates_of(
+        vectors_foreign, vectors_english, corpora, protocol, backend=backend
+    )
+    if threshold is None:
+        threshold = Threshold(best_threshold(found, gold), corpora.name)
+    return Mined(
+        name=corpora.name,
+        language=corpora.language,
+        threshold=threshold,
+        score=f1_at(found, gold, threshold.value),
+        interval=interval_at(found, gold, threshold.value, resamples=resamples, seed=seed),
+        candidates=len(found),
+        curve=thinned(precision_recall_curve(found, gold), points=CURVE_POINTS),
+    )
+
+
+def candidates_of(
+    vectors_foreign: NDArray[Any],
+    vectors_english: NDArray[Any],
+    corpora: MiningSet,
+    protocol: MiningProtocol,
+    *,
+    backend: Backend = "numpy",
+) -> tuple[Candidates, NDArray[np.int64]]:
+    """The first half of `evaluate`: mines a set, and counts repeats as its protocol does.
+
+    Args:
+        vectors_foreign: As in `evaluate`.
+        vectors_english: As in `evaluate`.
+        corpora: As in `evaluate`.
+        protocol: As in `evaluate`.
+        backend: As in `evaluate`.
+
+    Returns:
+        Candidates and gold pairs, as `counted` gives them.
+
+    Raises:
+        ValueError: The vectors are not as many as the sentences, or are refused as by `knn`.
+        MachineError: As `knn`.
+    """
     for side, vectors, texts in (
         ("foreign", vectors_foreign, corpora.foreign),
         ("English", vectors_english, corpora.english),
@@ -120,18 +160,7 @@ def evaluate(
         retrieval=protocol.retrieval,
         backend=backend,
     )
-    found, gold = counted(mined, corpora.gold, foreign, english, repeats=protocol.repeats)
-    if threshold is None:
-        threshold = Threshold(best_threshold(found, gold), corpora.name)
-    return Mined(
-        name=corpora.name,
-        language=corpora.language,
-        threshold=threshold,
-        score=f1_at(found, gold, threshold.value),
-        interval=interval_at(found, gold, threshold.value, resamples=resamples, seed=seed),
-        candidates=len(found),
-        curve=thinned(precision_recall_curve(found, gold), points=CURVE_POINTS),
-    )
+    return counted(mined, corpora.gold, foreign, english, repeats=protocol.repeats)
 
 
 def counted(

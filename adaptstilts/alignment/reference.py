@@ -6,24 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptstilts.alignment.encoder import Encoder
 from adaptstilts.alignment.retrieval import Retrieval, retrieve
 from adaptstilts.data.bitext import Bitext
 from adaptstilts.errors import DataError
 
 LAYERS = (0,)
 """What stands for the layer of an encoder that gives one vector a text: no hidden state."""
-
-
-class Encoder(Protocol):
-    """Whatever gives one vector a text."""
-
-    def encode(self, texts: list[str], /) -> Any:
-        """Vectors of some texts, in their order: an array or tensor of shape [texts, width]."""
 
 
 def encode_reference(
@@ -67,7 +61,12 @@ def encode_reference(
 
 
 def reference_retrievals(
-    encoder: Encoder, bitexts: Iterable[Bitext], *, batch_size: int = 256, prefix: str = ""
+    encoder: Encoder,
+    bitexts: Iterable[Bitext],
+    *,
+    batch_size: int = 256,
+    prefix: str = "",
+    everything: bool = False,
 ) -> list[Retrieval]:
     """What a reference encoder finds on each language, scored as any system's `Retrieval` is.
 
@@ -76,6 +75,7 @@ def reference_retrievals(
         bitexts: One for each language, with the sentences that the systems were measured on.
         batch_size: As in `encode_reference`.
         prefix: As in `encode_reference`.
+        everything: As in `retrieve`: whether all searches are done, or only that by cosine.
 
     Returns:
         One for each language, in order, with `LAYERS` as its layers.
@@ -95,7 +95,14 @@ def reference_retrievals(
     ]
     vectors = encode_reference(encoder, list(numbers), batch_size=batch_size, prefix=prefix)
     return [
-        retrieve(vectors[None], language=language, layers=LAYERS, foreign=foreign, english=english)
+        retrieve(
+            vectors[None],
+            language=language,
+            layers=LAYERS,
+            foreign=foreign,
+            english=english,
+            everything=everything,
+        )
         for language, foreign, english in sides
     ]
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from adaptstilts.alignment.reference import Encoder
+from adaptstilts.alignment.encoder import Encoder
 from adaptstilts.base.identity import COMMIT
 from adaptstilts.data.hub import require_answer
 from adaptstilts.errors import DataError, HubError, MachineError

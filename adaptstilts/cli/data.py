@@ -94,7 +94,7 @@ class _Declared:
 
 def _tables() -> Iterator[_Declared]:
     """Every declared table, once."""
-    from adaptstilts.task.registry import BENCHMARKS, TASKS
+    from adaptstilts.task.registry import BENCHMARKS, MINING_BENCHMARKS, TASKS
 
     for task in TASKS.values():
         yield _Declared("task", task.name, task.train)
@@ -102,6 +102,11 @@ def _tables() -> Iterator[_Declared]:
     for benchmark in BENCHMARKS.values():
         for table in benchmark.tables.values():
             yield _Declared("benchmark", benchmark.name, table)
+    for mining in MINING_BENCHMARKS.values():
+        for splits in mining.sets.values():
+            for tables in splits.values():
+                for table in (tables.foreign, tables.english, tables.gold):
+                    yield _Declared("benchmark", mining.name, table)
 
 
 def _table(name: str) -> Table:

@@ -79,7 +79,7 @@ def align(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> No
         watcher.started(stage, len(sentences), "sentences")
     with ExitStack() as stack:
         systems = [
-            System(stack.enter_context(_on(base, stage.updates, number)), vectors)
+            System(stack.enter_context(system_on(base, stage.updates, number)), vectors)
             for number, (stage, vectors) in enumerate(zip(stages, arrays, strict=True))
         ]
         for done in encode_systems(base, sentences, layers=layers, systems=systems, shared=shared):
@@ -199,7 +199,7 @@ def read_geometry(stage: Align) -> list[Measure]:
 
 
 @contextmanager
-def _on(
+def system_on(
     base: Base, updates: tuple[Update, ...], number: int
 ) -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Puts a system's adapters on the base, switched off; gives what switches them on.

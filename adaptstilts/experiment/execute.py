@@ -13,11 +13,14 @@ from typing import Any
 import torch
 
 from adaptstilts.errors import MachineError
-from adaptstilts.experiment import run_folder
+from adaptstilts.experiment import mine_score_stage, run_folder
 from adaptstilts.experiment.align_stage import align
+from adaptstilts.experiment.mine_score_stage import score_mined
+from adaptstilts.experiment.mine_stage import mine
 from adaptstilts.experiment.plan import Plan
+from adaptstilts.experiment.refer_stage import refer
 from adaptstilts.experiment.score_stage import score
-from adaptstilts.experiment.stage import Align, Score, Stage, Train
+from adaptstilts.experiment.stage import Align, Mine, Refer, Score, ScoreMined, Stage, Train
 from adaptstilts.experiment.store import Summary, is_finished, read_summary, stage_lock
 from adaptstilts.experiment.train_stage import train
 from adaptstilts.experiment.watch import Silence, Watcher
@@ -86,7 +89,7 @@ def _carry_out(
 ) -> RunRecord:
     """Does what is not finished, gathers everything, and completes the record."""
     pending = [stage for stage in plan.stages if not is_finished(stage.kind, stage.key)]
-    heavy = [stage for stage in pending if not isinstance(stage, Score)]
+    heavy = [stage for stage in pending if isinstance(stage, Train | Align | Mine)]
     notices = list(plan.notices)
     if plan.recipe.base.device == "cpu":
         threads = torch.get_num_threads()
@@ -207,10 +210,16 @@ def _carry_out_stages(
     first = stages[0]
     if isinstance(first, Score):
         score(first, watcher)
+    elif isinstance(first, ScoreMined):
+        score_mined(first, watcher)
+    elif isinstance(first, Refer):
+        refer(first, watcher)
     elif workbench is None:
         raise RuntimeError("a stage lost its workbench; this is a bug in adaptstilts")
     elif isinstance(first, Train):
         train(first, workbench, watcher)
+    elif isinstance(first, Mine):
+        mine(first, workbench, watcher)
     else:
         align([stage for stage in stages if isinstance(stage, Align)], workbench, watcher)
 
@@ -247,6 +256,8 @@ WHY = {
 def _headline(plan: Plan, summaries: dict[str, Summary]) -> HeadlineRecord | None:
     """The figure that the report leads with: that of the first measurement of finished systems."""
     for stage in plan.stages:
+        if isinstance(stage, ScoreMined) and stage.baselines:
+            return mine_score_stage.headline(stage)
         if not isinstance(stage, Score) or not stage.baselines or stage.is_during:
             continue
         chosen = summaries[stage.key].details["chosen"]

@@ -31,6 +31,29 @@ ROOMS = {
         "metric",
         "experiment/align_stage.py",
     ),
+    "refer": (
+        "alignment",
+        "data",
+        "metric",
+        "experiment/inputs.py",
+        "experiment/refer_stage.py",
+    ),
+    "mine": (
+        *SHARED,
+        "composition",
+        "alignment",
+        "metric",
+        "experiment/align_stage.py",
+        "experiment/mining_inputs.py",
+        "experiment/mine_stage.py",
+    ),
+    "score_mined": (
+        "alignment",
+        "metric",
+        "record/scores.py",
+        "experiment/mine_stage.py",
+        "experiment/mine_score_stage.py",
+    ),
     "score": (
         "alignment",
         "data/bitext.py",
@@ -38,6 +61,7 @@ ROOMS = {
         "record/scores.py",
         "task/strata.py",
         "experiment/inputs.py",
+        "experiment/refer_stage.py",
         "experiment/score_stage.py",
     ),
 }

@@ -12,7 +12,7 @@ from adaptstilts.base.identity import POCKET, Identity, identify
 from adaptstilts.composition.expression import adapter_weights
 from adaptstilts.data.source import Profile, Source, mirror_root, open_sources
 from adaptstilts.errors import Problem, RecipeError
-from adaptstilts.experiment import bitexts
+from adaptstilts.experiment import bitexts, mining
 from adaptstilts.experiment.key import stage_key
 from adaptstilts.experiment.machine import (
     Choice,
@@ -20,19 +20,25 @@ from adaptstilts.experiment.machine import (
     choose_device,
     choose_profile,
 )
+from adaptstilts.experiment.measurement import contrasts_of, extras_of, needs_everything, shares_of
+from adaptstilts.experiment.notices import data_notices
+from adaptstilts.experiment.refer import references
 from adaptstilts.experiment.stage import (
     NO_EXTRAS,
     Align,
     Extras,
     Headline,
     Located,
+    Refer,
     Score,
+    ScoreMined,
     Selection,
     Stage,
     Update,
 )
 from adaptstilts.experiment.trainings import Trainings, seeded, trainings
-from adaptstilts.recipe.adapter import Control, numbered_layers
+from adaptstilts.recipe.adapter import numbered_layers
+from adaptstilts.recipe.bucc import Bucc
 from adaptstilts.recipe.load import load, profiles
 from adaptstilts.recipe.measure import Measure, OwnBitext, Tatoeba
 from adaptstilts.recipe.recipe import Recipe, without_sweeps
@@ -153,21 +159,16 @@ class _Builder:
         )
         stages: dict[str, Stage] = {stage.key: stage for stage in trained.values()}
         for index, measure in enumerate(self.recipe.measure):
-            score = self._score(index, measure, trained)
-            chosen_by = () if score.selection is None else score.selection.aligns
-            for align in (*chosen_by, *score.aligns):
-                stages.setdefault(align.key, align)
-            stages.setdefault(score.key, score)
-        found = [
-            located
-            for stage in stages.values()
-            for located in (
-                (stage.train, stage.test) if stage.kind == "train" else stage.bitexts.values()
-            )
-        ]
-        for name in dict.fromkeys(located.dataset for located in found):
-            source = next(located.source for located in found if located.dataset == name)
-            self.notices.append(f"data {name}: from the {_source_words(source)}")
+            if measure.bucc is not None:
+                mined = self._mined(index, measure.bucc, trained)
+                needed: list[Stage] = [*mined.mines, mined]
+            else:
+                score = self._score(index, measure, trained)
+                chosen_by = () if score.selection is None else score.selection.aligns
+                needed = [*chosen_by, *score.aligns, *score.references, score]
+            for stage in needed:
+                stages.setdefault(stage.key, stage)
+        self.notices += data_notices(stages.values())
         return list(stages.values())
 
     def _seeds(self) -> list[int | None]:
@@ -187,7 +188,7 @@ class _Builder:
     def _score(self, index: int, measure: Measure, trained: Trainings) -> Score:
         """The stage that scores one measurement, with the encodings that it needs."""
         section = measure.retrieval
-        place = ("measure", index, "bitext" if measure.tatoeba is None else "tatoeba")
+        place = ("measure", index, measure.key)
         protocol = PROTOCOLS[section.protocol]
         located = self._bitexts(section)
         benchmark = next(iter(located.values())).dataset
@@ -211,10 +212,10 @@ class _Builder:
             headline = Headline(layer, why)
         names = list(self.recipe.systems) if section.systems == "all" else section.systems
         aligns = tuple(
-            self._align(name, seed, share, located, layers, trained, extras=_extras(section))
+            self._align(name, seed, share, located, layers, trained, extras=extras_of(section))
             for name in names
             for seed in self._seeds_of(name)
-            for share in _shares(section)
+            for share in shares_of(section)
         )
         baseline = self.recipe.report.baseline
         if section.during is None:
@@ -222,8 +223,13 @@ class _Builder:
         else:  # before its first step a training is the bare base
             is_bare = self.recipe.systems[baseline] == NO_ADAPTER
             baselines = tuple(a for a in aligns if is_bare and a.trained_share == 0.0)[:1]
-        contrasts = () if section.during else self._contrasts(names)
+        contrasts = () if section.during else contrasts_of(self.recipe, names)
+        others: tuple[Refer, ...] = ()
+        if section.during is None:
+            others, told = references(self.recipe, self.folder, located, extras=extras_of(section))
+            self.notices += [notice for notice in told if notice not in self.notices]
         decides = {
+            "references": [(one.key, one.name) for one in others],
             "contrasts": contrasts,
             "headline": None if headline is None else headline.layer,
             "selection": None
@@ -248,17 +254,27 @@ class _Builder:
             baseline=baseline,
             baselines=baselines,
             bitexts=located,
+            references=others,
         )
 
-    def _contrasts(self, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-        """Each measured system that is one adapter, with every measured control of it."""
-        systems = {name: self.recipe.systems[name] for name in names}
-        found = []
-        for control, expression in systems.items():
-            adapter = self.recipe.adapters.get(expression) if isinstance(expression, str) else None
-            if isinstance(adapter, Control):
-                found += [(name, control) for name, one in systems.items() if one == adapter.of]
-        return tuple(found)
+    def _mined(self, index: int, section: Bucc, trained: Trainings) -> ScoreMined:
+        """The stage that scores one measurement by mining, with the minings that it needs."""
+        names = list(self.recipe.systems) if section.systems == "all" else section.systems
+        try:
+            return mining.mined(
+                section,
+                sources=self.sources,
+                depth=self._depth(),
+                systems=lambda layer: [
+                    self._align(name, seed, None, {}, (layer,), trained)
+                    for name in names
+                    for seed in self._seeds_of(name)
+                ],
+                baseline=self.recipe.report.baseline,
+                contrasts=contrasts_of(self.recipe, names),
+            )
+        except LookupError as error:
+            raise self._problem(("measure", index, "bucc", "layer"), str(error)) from error
 
     def _problem(self, path: KeyPath, message: str) -> RecipeError:
         """A mistake of the recipe that only the base's shape shows."""
@@ -345,8 +361,9 @@ class _Builder:
             found, notices = bitexts.held_out(select.bitext, self.folder, list(scored))
             self.notices += notices
             name = self.recipe.report.baseline
+            extras = Extras(needs_everything(section), (), False)
             aligns = tuple(
-                self._align(name, seed, None, found, candidates, trained)
+                self._align(name, seed, None, found, candidates, trained, extras=extras)
                 for seed in self._seeds_of(name)
             )
         return Selection(select.on, candidates, aligns)
@@ -360,24 +377,3 @@ class _Builder:
             )
             raise RecipeError(self.source, [Problem(0, 0, "base.model", message)])
         return self.identity.shape.layers
-
-
-def _shares(section: Tatoeba | OwnBitext) -> list[float | None]:
-    """The shares of the training at which a measurement is taken; None means when finished."""
-    if section.during is None:
-        return [None]
-    parts = round(1 / section.every)
-    return [round(part * section.every, 6) for part in range(parts + 1)]
-
-
-def _extras(section: Tatoeba | OwnBitext) -> Extras:
-    """What is measured beside the protocol's own."""
-    spaces = tuple(sorted(section.spaces))
-    return Extras(section.metrics == "all", spaces, section.geometry)
-
-
-def _source_words(source: Source) -> str:
-    """How a source is called in a notice."""
-    root = getattr(source, "root", None)
-    words = {"pocket": "bundled stand-in (not the benchmark itself)", "hub": "hub"}
-    return words.get(source.name, f"mirror {root}")

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from adaptstilts.errors import RecordError
+from adaptstilts.experiment.mine_score_stage import write_curves
 from adaptstilts.experiment.plan import Plan
 from adaptstilts.experiment.score_stage import EFFECTS, ITEMS, SCORES
-from adaptstilts.experiment.stage import Score, Train
+from adaptstilts.experiment.stage import Score, ScoreMined, Train
 from adaptstilts.experiment.store import Summary, snapshot_folder, stage_folder
 from adaptstilts.experiment.train_stage import OUTCOMES
 from adaptstilts.metric.interval import wilson
@@ -65,6 +66,7 @@ def write_tables(folder: Path, plan: Plan, summaries: dict[str, Summary]) -> Non
     scores: list[tables.Score] = []
     effects: list[tables.Effect] = []
     items: dict[str, list[tables.Items]] = {}
+    mined = []
     for stage in plan.stages:
         finished = stage_folder(stage.kind, stage.key)
         if isinstance(stage, Train):
@@ -73,15 +75,19 @@ def write_tables(folder: Path, plan: Plan, summaries: dict[str, Summary]) -> Non
             if outcomes.is_file():  # a control without the task's head answers no row of the task
                 items_file = folder / "items" / f"{stage.task.name}.{stage.name}.json"
                 write_bytes(items_file, outcomes.read_bytes())
-        elif isinstance(stage, Score):
+        elif isinstance(stage, Score | ScoreMined):
             scores += tables.read_scores(finished / SCORES)
             effects += tables.read_effects(finished / EFFECTS)
+            if isinstance(stage, ScoreMined):
+                mined.append(finished)
+                continue
             name = stage.benchmark.rpartition("/")[2]
             items.setdefault(name, []).extend(tables.read_items(finished / ITEMS))
     tables.write_scores(folder / "scores.parquet", scores)
     tables.write_effects(folder / "effects.parquet", effects)
     for name, rows in items.items():
         tables.write_items(folder / "items" / f"{name}.parquet", rows)
+    write_curves(folder / "items", mined)
 
 
 def write_adapters(folder: Path, plan: Plan) -> None:

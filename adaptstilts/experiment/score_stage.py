@@ -15,6 +15,7 @@ from adaptstilts.alignment.score import Measured, Table, effects, scores
 from adaptstilts.experiment.align_stage import read_found, read_geometry
 from adaptstilts.experiment.inputs import read_bitexts
 from adaptstilts.experiment.memory import peak_bytes
+from adaptstilts.experiment.refer_stage import reference_rows
 from adaptstilts.experiment.stage import Align, Score
 from adaptstilts.experiment.store import Summary, finish, working_folder
 from adaptstilts.experiment.watch import Watcher
@@ -61,6 +62,7 @@ def score(stage: Score, watcher: Watcher) -> Path:
         done += len(one.seeds)
         watcher.advanced(done, one.system)
     rows += [row for align in stage.aligns for row in _geometry(stage, align)]
+    rows += [row for one in stage.references for row in reference_rows(one, table)]
     by_name = {one.system: one for one in measured}
     for system, control in stage.contrasts:
         differences += effects(by_name[system], by_name[control], table)

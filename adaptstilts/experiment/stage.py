@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from adaptstilts.alignment.mining_protocol import MiningProtocol
 from adaptstilts.alignment.protocol import Protocol
 from adaptstilts.data.source import Source
+from adaptstilts.metric.knn import Backend
 from adaptstilts.recipe.adapter import Adapter, ControlKind
 from adaptstilts.task.declaration import Table, Task
 
@@ -185,6 +187,7 @@ class Score:
         baselines: Its stages: one, or one for each seed; during a training that of its beginning,
             where the baseline is the bare base; none where it was not measured.
         bitexts: The table of each language.
+        references: Other encoders, whose rows stand beside those of the systems.
     """
 
     name: str
@@ -198,6 +201,7 @@ class Score:
     baseline: str
     baselines: tuple[Align, ...]
     bitexts: dict[str, Located]
+    references: tuple[Refer, ...] = ()
     kind: Literal["score"] = "score"
 
     @property
@@ -206,4 +210,129 @@ class Score:
         return any(align.trained_share is not None for align in self.aligns)
 
 
-Stage = Train | Align | Score
+@dataclass(frozen=True)
+class Refer:
+    """Measure a benchmark with a reference encoder: another one than the studied base.
+
+    Attributes:
+        name: Its name in the recipe.
+        key: Hash of all that decides the result.
+        encoder: A sentence-transformers model (folder or hub repository) or `module:attribute`.
+        revision: The commit of a hub repository.
+        prefix: Put before every sentence.
+        device: Where a sentence-transformers model is put.
+        bitexts: The table of each language.
+        everything: As in `Extras`.
+    """
+
+    name: str
+    key: str
+    encoder: str
+    revision: str | None
+    prefix: str
+    device: str
+    bitexts: dict[str, Located]
+    everything: bool
+    kind: Literal["refer"] = "refer"
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """The tables of comparable corpora, all from one source.
+
+    Attributes:
+        foreign: The foreign sentences.
+        english: The English sentences.
+        gold: The pairs that are translations.
+    """
+
+    foreign: Located
+    english: Located
+    gold: Located
+
+    @property
+    def name(self) -> str:
+        """Which set it is, such as `bucc2018/zh-en/dev`."""
+        return self.foreign.name.rpartition("/")[0]
+
+    @property
+    def tables(self) -> tuple[Located, Located, Located]:
+        """All three tables."""
+        return self.foreign, self.english, self.gold
+
+
+Split = Literal["dev", "test"]
+
+
+@dataclass(frozen=True)
+class Mine:
+    """Encode comparable corpora with one system at one layer, and mine pairs from them.
+
+    Attributes:
+        name: The system, with its seed where the recipe has several.
+        key: Hash of all that decides the result.
+        system: Name of the system in the recipe.
+        seed: Seed of its training, or None for the bare base.
+        updates: The adapters that are active.
+        protocol: How pairs are mined.
+        layer: Index into `hidden_states`.
+        search: Who searches.
+        corpora: By language and split.
+    """
+
+    name: str
+    key: str
+    system: str
+    seed: int | None
+    updates: tuple[Update, ...]
+    protocol: MiningProtocol
+    layer: int
+    search: Backend
+    corpora: dict[str, dict[Split, Corpora]]
+    kind: Literal["mine"] = "mine"
+
+
+@dataclass(frozen=True)
+class ScoreMined:
+    """Turn what the systems of one measurement mined into scores, effects and curves.
+
+    Attributes:
+        name: The protocol.
+        key: Hash of all that decides the result.
+        benchmark: The set that is scored, such as `bucc2018/dev`.
+        protocol: How it is scored; its name tells what differs from the published protocol.
+        layer: The layer that was mined.
+        why: Why this layer, and what chose the threshold.
+        mines: The stages whose results are scored.
+        contrasts: As in `Score`.
+        baselines: As in `Score`.
+    """
+
+    name: str
+    key: str
+    benchmark: str
+    protocol: MiningProtocol
+    layer: int
+    why: str
+    mines: tuple[Mine, ...]
+    contrasts: tuple[tuple[str, str], ...]
+    baselines: tuple[Mine, ...]
+    kind: Literal["score"] = "score"
+
+    @property
+    def chosen(self) -> Literal["oracle", "held_out"]:
+        """What chose the threshold."""
+        return "oracle" if self.protocol.is_oracle else "held_out"
+
+
+Stage = Train | Align | Score | Refer | Mine | ScoreMined
+
+
+def tables_of(stage: Stage) -> list[Located]:
+    """The tables that a stage reads."""
+    if isinstance(stage, Train):
+        return [stage.train, stage.test]
+    if isinstance(stage, Mine):
+        sets = [one for splits in stage.corpora.values() for one in splits.values()]
+        return [table for one in sets for table in one.tables]
+    return [] if isinstance(stage, ScoreMined) else list(stage.bitexts.values())

@@ -26,7 +26,7 @@ class Summary:
     """What a finished stage says of itself.
 
     Attributes:
-        kind: `train`, `align` or `score`.
+        kind: The stage's `kind`: `train`, `align`, `refer`, `mine` or `score`.
         name: What it is called in a plan.
         key: Hash of all that decides its result.
         seconds: Time that it took, over all runs that worked on it.

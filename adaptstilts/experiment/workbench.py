@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from adaptstilts.alignment.corpus import Corpus, corpus
@@ -12,8 +12,9 @@ from adaptstilts.base.load import Base, check_device, load_base, load_tokenizer
 from adaptstilts.base.vocabulary import used_pieces
 from adaptstilts.data.tokens import tokenize
 from adaptstilts.experiment.inputs import read_bitexts, task_texts
+from adaptstilts.experiment.mining_inputs import MiningTokens, mining_tokens
 from adaptstilts.experiment.plan import Plan
-from adaptstilts.experiment.stage import Align, Located, Stage, Train
+from adaptstilts.experiment.stage import Align, Located, Mine, Stage, Train
 from adaptstilts.experiment.watch import Watcher
 from adaptstilts.training.classification import Labelled
 
@@ -46,6 +47,7 @@ class Workbench:
         bitexts: Inputs of each encoding, by the stage's key.
         record: The base's part of the run's record.
         identity: The base before it was loaded, for what else its checkpoint holds.
+        mining: Inputs of each mining, by the stage's key.
     """
 
     base: Base
@@ -53,6 +55,7 @@ class Workbench:
     bitexts: dict[str, BitextTokens]
     record: dict[str, Any]
     identity: Identity
+    mining: dict[str, MiningTokens] = field(default_factory=dict)
 
 
 def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Workbench:
@@ -77,6 +80,8 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
     tasks: dict[str, TaskTokens] = {}
     bitexts: dict[str, BitextTokens] = {}
     shared: dict[tuple[str, ...], BitextTokens] = {}
+    mining: dict[str, MiningTokens] = {}
+    mined: dict[tuple[object, ...], MiningTokens] = {}
     for stage in stages:
         if isinstance(stage, Train) and stage.control != "random":
             tasks[stage.key] = _task_tokens(stage, tokenizer, longest)
@@ -85,6 +90,12 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
             if names not in shared:
                 shared[names] = _bitext_tokens(stage.bitexts, tokenizer, longest)
             bitexts[stage.key] = shared[names]
+        elif isinstance(stage, Mine):
+            sets = [one.name for splits in stage.corpora.values() for one in splits.values()]
+            place = (stage.protocol.max_length, *sets)
+            if place not in mined:
+                mined[place] = mining_tokens(stage, tokenizer, longest=longest)
+            mining[stage.key] = mined[place]
     base = load_base(
         plan.identity,
         revision=settings.revision,
@@ -96,6 +107,8 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
     pieces = base.shape.pieces
     if settings.trim_vocabulary:
         texts = [ids for one in shared.values() for ids in one.corpus.token_ids]
+        for found in mined.values():
+            texts += [ids for one in found.sets.values() for ids in one.token_ids]
         for task in tasks.values():
             for labelled in (task.train, task.dev, task.test):
                 texts.extend(map(list, labelled.token_ids))
@@ -116,7 +129,7 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
         "fingerprint": base.fingerprint,
         "bytes": base.bytes,
     }
-    return Workbench(base, tasks, bitexts, record, plan.identity)
+    return Workbench(base, tasks, bitexts, record, plan.identity, mining)
 
 
 def _task_tokens(stage: Train, tokenizer: Any, longest: int) -> TaskTokens:

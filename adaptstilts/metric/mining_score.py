@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from adaptstilts.metric.bootstrap import Interval
 from adaptstilts.metric.mining import Candidates
+from adaptstilts.metric.mining_resample import mining_draws
 
 
 @dataclass(frozen=True)
@@ -193,48 +192,15 @@ def interval_at(
         )
     score = f1_at(candidates, gold, threshold)
     value = np.array([score.precision, score.recall, score.f1])
-    counts = _group_counts(candidates.pairs[: score.predicted], np.unique(gold, axis=0))
-    if len(counts) < 2:
+    predicted = candidates.pairs[: score.predicted]
+    draws = mining_draws([predicted], gold, resamples=resamples, seed=seed)
+    if draws is None:
         unknown = np.full(3, np.nan)
         return Interval(value, unknown, unknown, unknown)
-    # Groups with equal counts are alike, so it is enough to draw how many there are of each kind.
-    kinds, times = np.unique(counts, axis=0, return_counts=True)
-    draws = np.random.default_rng(seed).multinomial(
-        len(counts), times / len(counts), size=resamples
-    )
-    correct, predicted, total = (draws @ kinds).T
-    drawn = np.stack(
-        [
-            correct / np.maximum(1, predicted),
-            correct / np.maximum(1, total),
-            2 * correct / (predicted + total),
-        ]
-    )
+    drawn = draws[:, 0]
     tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail], axis=1)
-    return Interval(value, low, high, drawn.std(axis=1, ddof=1) if resamples > 1 else low * np.nan)
-
-
-def _group_counts(predicted: NDArray[np.int64], gold: NDArray[Any]) -> NDArray[np.int64]:
-    """Correct, predicted and gold pairs of each group that shares no sentence with another."""
-    pairs = np.concatenate([predicted, gold])
-    left, right = (np.unique(side, return_inverse=True)[1] for side in pairs.T)
-    nodes = (int(left.max()) + 1, int(right.max()) + 1)
-    size = sum(nodes)
-    edges = coo_array((np.ones(len(pairs)), (left, right + nodes[0])), shape=(size, size))
-    groups, of_node = connected_components(edges, directed=False)
-    of_pair = of_node[left]
-    n = len(predicted)
-    code = left.astype(np.int64) * nodes[1] + right
-    is_correct = np.isin(code[:n], code[n:])
-    return np.stack(
-        [
-            np.bincount(of_pair[:n][is_correct], minlength=groups),
-            np.bincount(of_pair[:n], minlength=groups),
-            np.bincount(of_pair[n:], minlength=groups),
-        ],
-        axis=1,
-    )
+    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    return Interval(value, low, high, drawn.std(axis=0, ddof=1) if resamples > 1 else low * np.nan)
 
 
 def _marked(candidates: Candidates, gold: NDArray[Any]) -> tuple[NDArray[np.bool_], int]:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from adaptstilts.recipe.adapter import AdapterEntry, Control, Training, is_control
 from adaptstilts.recipe.measure import OwnBitext, Select, Tatoeba
 from adaptstilts.recipe.names import Names
+from adaptstilts.recipe.outside_systems import outside_systems
 from adaptstilts.recipe.problems import Finding, suggestion, unknown_name
 from adaptstilts.recipe.system import (
     NO_ADAPTER,
@@ -88,6 +89,7 @@ def cross_check(tree: dict[str, Any], names: Names | None = None) -> list[Findin
         *_sweeps(pieces),
         *_seeds(tree),
         *_measures(pieces),
+        *outside_systems(tree, pieces.systems),
         *_baseline(pieces),
         *([] if names is None else _names(tree, pieces, names)),
     ]

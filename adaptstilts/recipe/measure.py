@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from adaptstilts.recipe.bucc import Bucc
 from adaptstilts.recipe.section import NAME_PATTERN, UNIQUE, NoRepeats, Section, Share, Text
 
 PAIR_PATTERN = r"^[a-z]{2,3}-[a-z]{2,3}$"
@@ -185,18 +186,34 @@ class Measure(Section):
     bitext: OwnBitext | None = Field(
         default=None, description="Retrieval of translations in sentences of your own."
     )
+    bucc: Bucc | None = Field(
+        default=None, description="Mining of translations on BUCC 2018; needs its files."
+    )
 
     @model_validator(mode="after")
     def _is_one(self) -> Measure:
-        """Refuses an entry that measures nothing, or two things."""
-        if (self.tatoeba is None) == (self.bitext is None):
-            raise PydanticCustomError("one_key", "expected exactly one of `tatoeba` and `bitext`")
+        """Refuses an entry that measures nothing, or several things."""
+        if sum(getattr(self, key) is not None for key in Measure.model_fields) != 1:
+            raise PydanticCustomError(
+                "one_key", "expected exactly one of `tatoeba`, `bitext` and `bucc`"
+            )
         return self
 
     @property
-    def retrieval(self) -> Tatoeba | OwnBitext:
+    def key(self) -> str:
+        """The benchmark's key."""
+        return next(key for key in Measure.model_fields if getattr(self, key) is not None)
+
+    @property
+    def section(self) -> Tatoeba | OwnBitext | Bucc:
         """What is measured."""
+        found: Tatoeba | OwnBitext | Bucc = getattr(self, self.key)
+        return found
+
+    @property
+    def retrieval(self) -> Tatoeba | OwnBitext:
+        """What is measured, where that is retrieval."""
         found = self.tatoeba or self.bitext
         if found is None:
-            raise RuntimeError("a measurement of nothing; this is a bug in adaptstilts")
+            raise RuntimeError("no measurement of retrieval; this is a bug in adaptstilts")
         return found

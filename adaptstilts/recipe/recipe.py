@@ -10,6 +10,7 @@ from pydantic import Field
 from adaptstilts.recipe.adapter import AdapterEntry
 from adaptstilts.recipe.base import Base
 from adaptstilts.recipe.measure import Measure
+from adaptstilts.recipe.references import Reference
 from adaptstilts.recipe.report import Report
 from adaptstilts.recipe.section import UNIQUE, Name, NoRepeats, Section, Seed
 from adaptstilts.recipe.system import System, SystemEntry, expanded
@@ -37,6 +38,10 @@ class Recipe(Section):
         description="What is compared, by name: `none` (the bare base), the name of an adapter, "
         "{scale: {of: …, by: …}} or {sweep: {of: …, by: […]}}.",
     )
+    references: dict[Name, Reference] = Field(
+        default={},
+        description="Other sentence encoders, as rows beside the systems; never adapted.",
+    )
     measure: list[Measure] = Field(min_length=1, description="What is measured on the systems.")
     report: Report = Field(description="What the report puts first.")
 
@@ -53,9 +58,8 @@ def without_sweeps(recipe: Recipe) -> Recipe:
 
 def _with_systems(measure: Measure, groups: Mapping[str, Mapping[str, System]]) -> Measure:
     """A measurement whose list of systems names those that sweeps stand for."""
-    section = measure.retrieval
+    section = measure.section
     if section.systems == "all":
         return measure
     listed = [name for group in section.systems for name in groups[group]]
-    key = "bitext" if measure.tatoeba is None else "tatoeba"
-    return measure.model_copy(update={key: section.model_copy(update={"systems": listed})})
+    return measure.model_copy(update={measure.key: section.model_copy(update={"systems": listed})})

@@ -26,6 +26,9 @@ GROUP_SIGN = "="
 # The `space` of vectors as the encoder gives them.
 AS_IS = "as_is"
 
+# The `space` of a reference encoder's own vectors: another encoder, without layers to choose from.
+REFERENCE = "reference"
+
 
 def is_language(name: str) -> bool:
     """Whether the `language` of a row is one language, not a mean over several."""
@@ -45,11 +48,13 @@ class Score:
         language: Language code, `macro` for the mean over languages, `micro` for that over all
             items, or a group such as `script=Cyrl` for the mean over its languages.
         direction: `en-xx` (English queries), `xx-en`, `both` (their mean); None for a task.
-        space: `as_is`, or what was done to the vectors without training; None for a task.
-        layer: Layer of the vectors, 0 for the embeddings; None for a task, and where `chosen`
-            languages have layers of their own.
+        space: `as_is`, or what was done to the vectors without training; `reference` for a
+            reference encoder's own; None for a task.
+        layer: Layer of the vectors, 0 for the embeddings; None for a task, for a reference encoder,
+            and where `chosen` languages have layers of their own.
         chosen: What chose the layer: `held_out`, `leave_languages_out`, or `oracle` for the scored
-            rows themselves; None for a row of a given layer.
+            rows themselves; None for a row of a given layer. In mining, whose layer is given, what
+            chose the threshold: `held_out` (the dev set) or `oracle`.
         metric: `accuracy`, `f1` or another of `alignment.protocol.Metric`.
         value: The score, in 0–1 (`cosine_gap`: −2 to 2).
         n: Items scored; for means over languages those of all of them together.

@@ -49,7 +49,7 @@ def test_list_shows_every_table_and_who_has_it(root: Path) -> None:
     assert line(done.output, "sst2/train")[:3] == ["sst2/train", "3", "yes"]
     assert line(done.output, "tatoeba/de-en")[:3] == ["tatoeba/de-en", "1", "yes"]
     assert line(done.output, "tatoeba/ang-en") == ["tatoeba/ang-en", "–", "–", "–"]
-    assert "2 tables of tasks and 112 of benchmarks" in done.output
+    assert "2 tables of tasks and 136 of benchmarks" in done.output
 
 
 def test_list_without_a_mirror_says_how_to_name_one() -> None:
@@ -68,7 +68,7 @@ def test_list_takes_the_mirror_from_the_environment(
 
 def test_list_for_machines(root: Path) -> None:
     entries = {entry["table"]: entry for entry in json.loads(run("list", "--json").output)}
-    assert len(entries) == 114
+    assert len(entries) == 138
     entries = {
         entry["table"]: entry for entry in json.loads(run("list", "--json", "--data", root).output)
     }

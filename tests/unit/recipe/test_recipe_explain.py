@@ -11,10 +11,12 @@ from pydantic import BaseModel
 
 from adaptstilts.recipe.adapter import Adapter, Control, Head, Lora, Training
 from adaptstilts.recipe.base import Base
+from adaptstilts.recipe.bucc import Bucc
 from adaptstilts.recipe.explain import UnknownKeyError, explain, nearest_key
 from adaptstilts.recipe.measure import Measure, Tatoeba
 from adaptstilts.recipe.read import read
 from adaptstilts.recipe.recipe import Recipe
+from adaptstilts.recipe.references import Reference
 from adaptstilts.recipe.report import Report
 from adaptstilts.recipe.schema import json_schema
 from adaptstilts.recipe.section import Section
@@ -26,6 +28,8 @@ SHIPPED = sorted((ROOT / "recipes").rglob("*.yaml"))
 PLACES: dict[type[BaseModel], str] = {
     Recipe: "",
     Base: "base.",
+    Bucc: "measure.bucc.",
+    Reference: "references.",
     Adapter: "adapters.",
     Control: "adapters.",
     Lora: "adapters.method.",

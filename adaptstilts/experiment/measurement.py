@@ -1,0 +1,49 @@
+"""What one measurement of a recipe asks for, as plain values. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adaptstilts.alignment.protocol import PROTOCOLS
+from adaptstilts.experiment.stage import Extras
+from adaptstilts.recipe.adapter import Control
+from adaptstilts.recipe.measure import OwnBitext, Tatoeba
+from adaptstilts.recipe.recipe import Recipe
+
+BY_COSINE = {"accuracy", "f1"}
+
+
+def contrasts_of(recipe: Recipe, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Each measured system that is one adapter, with every measured control of it.
+
+    Args:
+        recipe: The recipe.
+        names: The measured systems.
+    """
+    systems = {name: recipe.systems[name] for name in names}
+    found = []
+    for control, expression in systems.items():
+        adapter = recipe.adapters.get(expression) if isinstance(expression, str) else None
+        if isinstance(adapter, Control):
+            found += [(name, control) for name, one in systems.items() if one == adapter.of]
+    return tuple(found)
+
+
+def shares_of(section: Tatoeba | OwnBitext) -> list[float | None]:
+    """The shares of the training at which a measurement is taken; None means when finished."""
+    if section.during is None:
+        return [None]
+    parts = round(1 / section.every)
+    return [round(part * section.every, 6) for part in range(parts + 1)]
+
+
+def extras_of(section: Tatoeba | OwnBitext) -> Extras:
+    """What an encoding must give beside each query's nearest neighbour."""
+    spaces = tuple(sorted(section.spaces))
+    everything = section.metrics == "all" or needs_everything(section)
+    return Extras(everything, spaces, section.geometry)
+
+
+def needs_everything(section: Tatoeba | OwnBitext) -> bool:
+    """Whether the protocol itself counts what the search by cosine alone does not give."""
+    return not set(PROTOCOLS[section.protocol].metrics) <= BY_COSINE
