@@ -171,7 +171,8 @@ def choose(
         return Chosen(on, dict.fromkeys(languages, layer))
     if len(languages) < 2:
         raise ValueError("to leave a language out, two or more are needed")
-    others = (means.sum(axis=0) - means) / (len(means) - 1)
+    # Not the sum of all less the language's own: its rounding would let the own decide ties.
+    others = [np.delete(means, place, axis=0).mean(axis=0) for place in range(len(means))]
     return Chosen(
         on,
         {
