@@ -138,6 +138,7 @@ def test_the_margin_may_be_a_percentage() -> None:
             "measure[1].bitext.pairs.yo-en.columns",
             "at least 2",
         ),
+        ("baseline: base", "baseline: §strength", "report.baseline", "`strength` is a sweep"),
         ("margin: 1%", "margin: §0", "report.margin", "more than 0"),
     ],
 )
