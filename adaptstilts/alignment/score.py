@@ -50,6 +50,7 @@ class Table:
         clusters: For each language the number of each item's English sentence, shape [items].
         groups: By name the languages whose mean is given beside the macro mean.
         chosen: The chosen layers; None where none is chosen.
+        everything: Whether metrics beside the protocol's own are given.
     """
 
     benchmark: str
@@ -57,6 +58,7 @@ class Table:
     clusters: Sequence[NDArray[np.int64]]
     groups: Mapping[str, Sequence[str]]
     chosen: Chosen | None = None
+    everything: bool = False
 
 
 def scores(measured: Measured, table: Table) -> list[Score]:
@@ -139,7 +141,10 @@ def _tabulated(
     measured: Measured, table: Table
 ) -> tuple[list[Column], list[list[NDArray[np.float64]]]]:
     """The columns, and each seed's outcomes by language, shape [items, columns]."""
-    tables = [tabulate(one, table.protocol, table.chosen) for one in measured.found]
+    tables = [
+        tabulate(one, table.protocol, table.chosen, everything=table.everything)
+        for one in measured.found
+    ]
     return tables[0][0], [hits for _, hits in tables]
 
 

@@ -21,7 +21,6 @@ from adaptstilts.experiment.machine import (
     choose_profile,
 )
 from adaptstilts.experiment.stage import (
-    NO_EXTRAS,
     Align,
     Extras,
     Headline,
@@ -228,6 +227,7 @@ class _Builder:
             "aligns": [(align.key, align.system, align.seed) for align in aligns],
             "baselines": [align.key for align in baselines],
             "protocol": protocol.name,
+            "metrics": section.metrics,
             "benchmark": benchmark,
             "languages": {language: one.identity for language, one in located.items()},
         }
@@ -242,6 +242,7 @@ class _Builder:
             contrasts=contrasts,
             baselines=baselines,
             bitexts=located,
+            everything=section.metrics == "all",
         )
 
     def _contrasts(self, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -267,7 +268,7 @@ class _Builder:
         layers: tuple[int, ...],
         trained: Trainings,
         *,
-        extras: Extras = NO_EXTRAS,
+        extras: Extras,
     ) -> Align:
         """The stage that encodes a benchmark with one system, finished or at a share."""
         weights = adapter_weights(self.recipe.systems[system])
@@ -339,8 +340,9 @@ class _Builder:
             found, notices = bitexts.held_out(select.bitext, self.folder, list(scored))
             self.notices += notices
             name = self.recipe.report.baseline
+            extras = Extras(PROTOCOLS[section.protocol].search != "cosine", (), geometry=False)
             aligns = tuple(
-                self._align(name, seed, None, found, candidates, trained)
+                self._align(name, seed, None, found, candidates, trained, extras=extras)
                 for seed in self._seeds_of(name)
             )
         return Selection(select.on, candidates, aligns)
@@ -366,8 +368,12 @@ def _shares(section: Tatoeba | OwnBitext) -> list[float | None]:
 
 def _extras(section: Tatoeba | OwnBitext) -> Extras:
     """What is measured beside the protocol's own."""
-    spaces = tuple(sorted(section.spaces))
-    return Extras(section.metrics == "all", spaces, section.geometry)
+    return Extras(_needs_everything(section), tuple(sorted(section.spaces)), section.geometry)
+
+
+def _needs_everything(section: Tatoeba | OwnBitext) -> bool:
+    """Whether more than the search by cosine is asked for."""
+    return section.metrics == "all" or PROTOCOLS[section.protocol].search != "cosine"
 
 
 def _source_words(source: Source) -> str:

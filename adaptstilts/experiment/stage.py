@@ -184,6 +184,7 @@ class Score:
         baselines: The stages of the system that the others are compared with: one, or one for
             each seed; none where it was not measured.
         bitexts: The table of each language.
+        everything: Whether metrics beside the protocol's own are given.
     """
 
     name: str
@@ -196,6 +197,7 @@ class Score:
     contrasts: tuple[tuple[str, str], ...]
     baselines: tuple[Align, ...]
     bitexts: dict[str, Located]
+    everything: bool = False
     kind: Literal["score"] = "score"
 
 

@@ -100,8 +100,9 @@ def table(
     groups: Mapping[str, Sequence[str]] | None = None,
     chosen: Chosen | None = None,
     benchmark: str = "tatoeba",
+    everything: bool = False,
 ) -> Table:
-    return Table(benchmark, PROTOCOLS[protocol], CLUSTERS, groups or {}, chosen)
+    return Table(benchmark, PROTOCOLS[protocol], CLUSTERS, groups or {}, chosen, everything)
 
 
 def hits(one: Measured, language: str, direction: str, layer: int, *, run: int = 0) -> np.ndarray:

@@ -87,9 +87,7 @@ def test_xsim_counts_errors_by_margin_with_wilson_intervals() -> None:
     assert {(row.direction, row.metric) for row in rows} == {("xx-en", "xsim_error")}
     for row in rows:
         if is_language(row.language):
-            (one,) = (
-                f.retrieval for f in SST2.found[0] if f.retrieval.language == row.language
-            )
+            (one,) = (f.retrieval for f in SST2.found[0] if f.retrieval.language == row.language)
             picked = one.margin["xx-en"][LAYERS.index(row.layer)]
             wrong = int((picked != np.arange(one.items)).sum())
             assert row.value == pytest.approx(wrong / one.items)
@@ -107,7 +105,8 @@ def test_both_is_the_mean_of_its_directions() -> None:
 
 def test_all_metrics_and_spaces_are_rows_of_languages_and_their_macro_mean() -> None:
     one = measured("sst2", [2], everything=True, spaces=["centred", "averaged"])
-    rows = scores(one, table("both", groups=GROUPS))
+    assert {row.metric for row in scores(one, table("both"))} == {"accuracy"}  # unless asked for
+    rows = scores(one, table("both", groups=GROUPS, everything=True))
     more = [row for row in rows if row.metric != "accuracy"]
     assert {row.metric for row in more} == set(ALL_METRICS) - {"accuracy"}
     assert {row.direction for row in more} == {"both"}

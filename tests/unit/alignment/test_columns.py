@@ -142,7 +142,7 @@ def test_a_chosen_column_is_each_language_s_own_layer(layers: tuple[int, ...], n
 def test_more_metrics_and_spaces_have_no_chosen_layer_and_are_not_the_protocol_s_own() -> None:
     results = found(seed=1, skill=0.5, spaces=["centred"], everything=True)
     chosen = Chosen("oracle", dict.fromkeys(LANGUAGES, 4))
-    columns, _ = tabulate(results, PROTOCOLS["mteb"], chosen)
+    columns, _ = tabulate(results, PROTOCOLS["mteb"], chosen, everything=True)
     more = [column for column in columns if not column.is_own]
     assert {column.chosen for column in more} == {None}
     assert {column.direction for column in more} == {"xx-en"}
@@ -156,7 +156,7 @@ def test_more_metrics_and_spaces_have_no_chosen_layer_and_are_not_the_protocol_s
 def test_what_is_binary_is_0_or_1_for_every_item() -> None:
     results = found(seed=1, skill=0.5, spaces=["centred"], everything=True)
     for protocol in PROTOCOLS.values():
-        columns, hits = tabulate(results, protocol, None)
+        columns, hits = tabulate(results, protocol, None, everything=True)
         every = np.concatenate(hits)
         for place, column in enumerate(columns):
             assert is_binary(column) == bool(np.isin(every[:, place], (0, 1)).all()), column

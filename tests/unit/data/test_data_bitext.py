@@ -40,7 +40,11 @@ def test_sides_stay_aligned_and_lose_only_white_space(pairs: list[tuple[str, str
         (["Ja.", "Nein."], ["Yes.", None], "/m/deu.gz, row 2: `target_sentence` is missing"),
         (["Ja.", "\n"], ["Yes.", "No."], "/m/deu.gz, row 2: `source_sentence` is empty"),
         ([3], ["Yes."], "/m/deu.gz, row 1: `source_sentence` is 3, a int"),
-        (["Ja.", "Nein."], ["Yes."], "(de–en): 2 sentences in `source_sentence` but 1 in `target_sentence`"),
+        (
+            ["Ja.", "Nein."],
+            ["Yes."],
+            "(de–en): 2 sentences in `source_sentence` but 1 in `target_sentence`",
+        ),
         ([], [], "/m/deu.gz (de–en) has no rows"),
     ],
 )

@@ -106,7 +106,11 @@ def test_any_sentences_come_back(
         # With a header, the line's number is still that of the file.
         (tsv(("de", "en"), PAIRS[0], ("a", "")), ("de", "en"), "line 3: column 2 is empty"),
         (tsv(("en", "id", "de"), ("", "", "b")), ("de", "en"), "line 2: column 1 is empty"),
-        (tsv(("de", "eng"), PAIRS[0]), ("de", "en"), "line 1 (the header): no column `en`; did you"),
+        (
+            tsv(("de", "eng"), PAIRS[0]),
+            ("de", "en"),
+            "line 1 (the header): no column `en`; did",
+        ),
         (tsv(*PAIRS), ("1", "3"), "has 2 columns; there is none at 1, 3"),
         (tsv(*PAIRS), ("0", "1"), "there is none at 0, 1"),
         ("", (), "has no pairs"),

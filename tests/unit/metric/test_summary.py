@@ -29,11 +29,7 @@ def copied(hits, clusters, resamples: int, seed: int, members: list[int] | None)
     for _ in range(resamples):
         draws = generator.integers(0, len(labels), size=len(labels))
         rows = [
-            [
-                array[i].astype(float)
-                for draw in draws
-                for i in np.flatnonzero(ids == labels[draw])
-            ]
+            [array[i].astype(float) for draw in draws for i in np.flatnonzero(ids == labels[draw])]
             for array, ids in zip(hits, clusters, strict=True)
         ]
         if members is None:
@@ -187,9 +183,7 @@ def test_the_mean_over_seeds_is_wider_the_more_they_differ() -> None:
 
 
 @settings(deadline=None, max_examples=30)
-@given(
-    st.lists(st.integers(1, 12), min_size=1, max_size=4), st.integers(0, 99), st.integers(1, 3)
-)
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=4), st.integers(0, 99), st.integers(1, 3))
 def test_ends_are_in_order_and_layers_do_not_touch_each_other(
     sizes: list[int], seed: int, seeds: int
 ) -> None:

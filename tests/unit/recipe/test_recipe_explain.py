@@ -56,7 +56,10 @@ PLACES: dict[type[BaseModel], str] = {
 
 def test_every_section_is_looked_at() -> None:
     direct = Section.__subclasses__()
-    assert set(PLACES) == {*direct, *(one for section in direct for one in section.__subclasses__())}
+    assert set(PLACES) == {
+        *direct,
+        *(one for section in direct for one in section.__subclasses__()),
+    }
 
 
 @pytest.mark.parametrize("section", PLACES, ids=lambda section: section.__name__)

@@ -189,7 +189,12 @@ TATOEBA = "measure[0].tatoeba"
         ("[de, fr]", "§3", f"{TATOEBA}.languages", "expected a named set"),
         ("languages: [de, fr]", "systems: §base", f"{TATOEBA}.systems", "expected `all` or a list"),
         ("languages: [de, fr]", "layers: [3, §-1]", f"{TATOEBA}.layers[1]", "at least 0, got -1"),
-        ("- tatoeba: {languages: [de, fr]}", "- §{}", "measure[0]", "exactly one of `tatoeba` and `bitext`"),
+        (
+            "- tatoeba: {languages: [de, fr]}",
+            "- §{}",
+            "measure[0]",
+            "exactly one of `tatoeba` and `bitext`",
+        ),
         ("report:\n  baseline: base", "§report: {}", "report", "`baseline` is missing"),
         ("name: trial\n", "§", "recipe", "`name` is missing (a short name; "),
     ],
