@@ -24,7 +24,6 @@ from adaptstilts.experiment.measurement import contrasts_of, extras_of, needs_ev
 from adaptstilts.experiment.notices import data_notices
 from adaptstilts.experiment.refer import references
 from adaptstilts.experiment.stage import (
-    NO_EXTRAS,
     Align,
     Extras,
     Headline,
@@ -239,6 +238,7 @@ class _Builder:
             "baseline": baseline,
             "baselines": [align.key for align in baselines],
             "protocol": protocol.name,
+            "metrics": section.metrics,
             "benchmark": benchmark,
             "languages": {language: one.identity for language, one in located.items()},
         }
@@ -255,6 +255,7 @@ class _Builder:
             baselines=baselines,
             bitexts=located,
             references=others,
+            everything=section.metrics == "all",
         )
 
     def _mined(self, index: int, section: Bucc, trained: Trainings) -> ScoreMined:
@@ -289,7 +290,7 @@ class _Builder:
         layers: tuple[int, ...],
         trained: Trainings,
         *,
-        extras: Extras = NO_EXTRAS,
+        extras: Extras,
     ) -> Align:
         """The stage that encodes a benchmark with one system, finished or at a share."""
         weights = adapter_weights(self.recipe.systems[system])

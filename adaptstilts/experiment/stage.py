@@ -188,6 +188,7 @@ class Score:
             where the baseline is the bare base; none where it was not measured.
         bitexts: The table of each language.
         references: Other encoders, whose rows stand beside those of the systems.
+        everything: Whether metrics beside the protocol's own are given.
     """
 
     name: str
@@ -202,6 +203,7 @@ class Score:
     baselines: tuple[Align, ...]
     bitexts: dict[str, Located]
     references: tuple[Refer, ...] = ()
+    everything: bool = False
     kind: Literal["score"] = "score"
 
     @property
