@@ -24,6 +24,7 @@ from adaptstilts.experiment.measurement import contrasts_of, extras_of, needs_ev
 from adaptstilts.experiment.notices import data_notices
 from adaptstilts.experiment.refer import references
 from adaptstilts.experiment.stage import (
+    NO_EXTRAS,
     Align,
     Extras,
     Headline,
@@ -267,7 +268,7 @@ class _Builder:
                 sources=self.sources,
                 depth=self._depth(),
                 systems=lambda layer: [
-                    self._align(name, seed, None, {}, (layer,), trained)
+                    self._align(name, seed, None, {}, (layer,), trained, extras=NO_EXTRAS)
                     for name in names
                     for seed in self._seeds_of(name)
                 ],
