@@ -15,7 +15,7 @@ _NOT_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 def resolved_yaml(recipe: Recipe) -> str:
     """The recipe as YAML with every default written out; loads to an equal recipe."""
-    tree = recipe.model_dump()
+    tree = recipe.model_dump(by_alias=True)
     tree["measure"] = [
         {name: section for name, section in entry.items() if section is not None}
         for entry in tree["measure"]
