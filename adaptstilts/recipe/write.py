@@ -28,6 +28,15 @@ def resolved_yaml(recipe: Recipe) -> str:
         for adapter in tree["adapters"].values():
             if "training" in adapter:
                 del adapter["training"]["seed"]  # `seeds` stands in its place
+    return as_yaml(tree)
+
+
+def as_yaml(tree: dict[str, Any]) -> str:
+    """A plain tree as YAML.
+
+    Args:
+        tree: Mappings, lists (of mappings or of single values) and single values.
+    """
     return "\n".join(_mapping(tree)) + "\n"
 
 
