@@ -90,7 +90,8 @@ def _listed(
 @click.option(
     "--layer",
     type=click.IntRange(min=0),
-    help="The headline's layer. [default: the protocol's, as deep in proportion on another base]",
+    help="The headline's layer. [default: the only one of --layers, or the protocol's, as deep in "
+    "proportion on another base]",
 )
 @click.option(
     "--layers", default="all", show_default=True, help="`all`, or a list such as 0,4,7-12."
@@ -193,6 +194,8 @@ def _chosen(options: Options) -> tuple[Options, list[str]]:
         )
     shape = identify(options.base, options.revision).shape
     protocol = PROTOCOLS[options.protocol]
+    if options.layer is None and options.layers.isdecimal():
+        options = replace(options, layer=int(options.layers))  # the only one there is to lead with
     if options.layer is None and shape is not None and protocol.layers not in (None, shape.layers):
         layer = _in_proportion(protocol.layer or 0, protocol.layers or 1, shape.layers)
         options = replace(options, layer=layer)

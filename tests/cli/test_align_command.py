@@ -140,6 +140,7 @@ def test_files_and_folders_of_one_s_own(tmp_path: Path) -> None:
     assert [(r["language"], r["value"]) for r in by_code["languages"]] == [("sw", found["de"][0])]
     by_pair = told(*arguments, "--pair", "fr-es", "--out", str(tmp_path / "c"))
     assert [row["language"] for row in by_pair["languages"]] == ["fr-es"]
+    assert whole["headline"]["layer"] == 4
     part = told(
         "--bitext", str(tmp_path / "all"), "--languages", "fr", "--out", str(tmp_path / "d")
     )
@@ -174,8 +175,9 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
         (["--languages", "de,,fr"], "an entry of the list is empty"),
         (["--layer", "9"], "--layer: layer 9 is not there: the base has layers 0 to 6"),
         (["--layer", "3", "--layers", "4"], "--layer: layer 3 is not among"),
+        (["--layers", "0,3"], "--layer: layer 4 is not among"),
         (["--layers", "4-2"], "--layers 4-2: `4-2` is no layer and no range"),
-        (["--layers", "0,7"], "--layers: layer 7 is not there"),
+        (["--layers", "4,7"], "--layers: layer 7 is not there"),
         (["--spaces", "bleached"], "--spaces: `bleached` is not one of centred"),
         (["--protocol", "xtrem"], "Invalid value for '--protocol'"),
         (["--revision"], "Option '--revision' requires an argument"),
