@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from peft import LoraConfig, PeftConfig
 from safetensors.torch import load_file, save_file
@@ -14,36 +13,34 @@ from torch import Tensor
 
 from adaptstilts.adapter.attach import attach, detach, write_weights
 from adaptstilts.adapter.check import check_is_on
+from adaptstilts.adapter.folder import (
+    CONFIG,
+    ENCODER_NAMES,
+    PEFT_PREFIX,
+    PROVENANCE,
+    WEIGHTS,
+    Provenance,
+    inner_key,
+    is_outside,
+    look_through,
+    read_provenance,
+)
 from adaptstilts.base.fingerprint import is_same_model
 from adaptstilts.base.load import Base
 from adaptstilts.errors import AdapterError
 
-WEIGHTS = "adapter_model.safetensors"
-CONFIG = "adapter_config.json"
-PROVENANCE = "adaptstilts.json"
-# PEFT's prefix for weights inside a wrapped model.
-PEFT_PREFIX = "base_model.model."
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What an adapter is and on which base it works.
-
-    Attributes:
-        task: The task it was trained on.
-        base: The base's model, as the recipe named it.
-        revision: The base's commit, or None.
-        fingerprint: The base's fingerprint.
-        weights: SHA-256 of the base's weights.
-        details: Method, training settings, data, seeds and scores.
-    """
-
-    task: str
-    base: str
-    revision: str | None
-    fingerprint: str
-    weights: str
-    details: dict[str, Any]
+__all__ = [
+    "CONFIG",
+    "PROVENANCE",
+    "WEIGHTS",
+    "Provenance",
+    "load",
+    "load_stored",
+    "read_config",
+    "read_provenance",
+    "read_weights_file",
+    "save",
+]
 
 
 def save(
@@ -69,18 +66,6 @@ def save(
     save_file(named, folder / WEIGHTS, metadata={"format": "pt"})
     text = json.dumps(asdict(provenance), indent=2, ensure_ascii=False, sort_keys=True)
     (folder / PROVENANCE).write_text(text + "\n", encoding="utf-8")
-
-
-def read_provenance(folder: Path) -> Provenance:
-    """What `save` wrote beside an adapter's weights.
-
-    Raises:
-        AdapterError: The folder holds no adapter of ours.
-    """
-    path = folder / PROVENANCE
-    if not path.is_file():
-        raise AdapterError(f"{folder} holds no adapter of adaptstilts: {PROVENANCE} is missing")
-    return Provenance(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def read_weights_file(folder: Path) -> dict[str, Tensor]:
@@ -115,13 +100,72 @@ def load(folder: Path, base: Base, name: str) -> Provenance:
             f"adapter {folder} was trained on {provenance.base} ({provenance.fingerprint}), not on "
             f"this base ({base.fingerprint}); its effect here would have no meaning"
         )
-    config = read_config(folder)
+    _put_on(base, name, read_config(folder), read_weights_file(folder))
+    return provenance
+
+
+def load_stored(folder: Path, base: Base, name: str, *, digest: str) -> None:
+    """Puts an adapter of any origin on a base, as `load` does.
+
+    Args:
+        folder: As `save` wrote it, or as PEFT's `save_pretrained` did, from a bare encoder or from
+            a model with a head; a head in its file is left out.
+        base: The base.
+        name: Its name on the model.
+        digest: What `folder.digest_of` gave when it was looked through.
+
+    Raises:
+        AdapterError: As `load`; or the files are others by now. A plain PEFT folder does not say on
+            which weights it was trained, so that alone stays unchecked.
+        DataError: As `folder.look_through`.
+    """
+    if look_through(folder, base.shape).digest != digest:
+        raise AdapterError(f"{folder} was changed since the run began; run again")
+    if (folder / PROVENANCE).is_file():
+        load(folder, base, name)
+        return
+    weights = {
+        inner_key(key): value
+        for key, value in load_file(folder / WEIGHTS).items()
+        if not is_outside(key)
+    }
+    _put_on(base, name, _on_bare_encoder(read_config(folder), weights), weights)
+
+
+def _on_bare_encoder(config: LoraConfig, weights: Mapping[str, Tensor]) -> LoraConfig:
+    """A configuration that makes just the given weights, and nothing outside the encoder."""
+
+    def short(pattern: str) -> str:
+        text = pattern.removeprefix("^")
+        for name in ENCODER_NAMES:
+            text = text.removeprefix(name)
+        return text
+
+    return replace(
+        config,
+        target_modules=sorted({key.rpartition(".lora_")[0] for key in weights}),
+        rank_pattern={short(key): rank for key, rank in (config.rank_pattern or {}).items()},
+        alpha_pattern={short(key): alpha for key, alpha in (config.alpha_pattern or {}).items()},
+        task_type=None,
+        modules_to_save=None,
+        exclude_modules=None,
+        layers_to_transform=None,
+        layers_pattern=None,
+        init_lora_weights=True,  # they are overwritten
+    )
+
+
+def _put_on(base: Base, name: str, config: LoraConfig, weights: Mapping[str, Tensor]) -> None:
+    """Attaches an adapter, sets its weights and proves that it is on; leaves nothing on an error.
+
+    Raises:
+        AdapterError: A key does not match, or it does nothing.
+    """
     config.inference_mode = False
     attach(base.model, name, config, seed=0)
     try:
-        write_weights(base.model, name, read_weights_file(folder))
+        write_weights(base.model, name, weights)
         check_is_on(base, name)
     except AdapterError:
         detach(base.model, name)
         raise
-    return provenance

@@ -14,6 +14,7 @@ from adaptstilts.errors import AdaptstiltsError
 COMMANDS = {
     "run": "Run a recipe: train, measure, report. Finished stages are reused.",
     "plan": "Show a recipe's stages, what is done already, and what the rest needs.",
+    "align": "Measure the alignment of a base and of trained adapters, without a recipe.",
     "report": "Show the results of a run, in the terminal or as an HTML page.",
     "recipe": "Check a recipe, explain its keys, print its JSON Schema.",
     "data": "List the data, where each table is, and show its rows.",

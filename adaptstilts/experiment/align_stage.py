@@ -221,9 +221,13 @@ def system_on(
     attached: list[str] = []
     try:
         for update in updates:
-            folder = snapshot_folder(stage_folder("train", update.training), update.share)
-            attached.append(names[update.adapter])
-            adapter_store.load(folder, base, names[update.adapter])
+            name = names[update.adapter]
+            attached.append(name)
+            if update.folder is not None:
+                adapter_store.load_stored(update.folder, base, name, digest=update.key)
+            else:
+                folder = snapshot_folder(stage_folder("train", update.key), update.share)
+                adapter_store.load(folder, base, name)
         weights = {names[update.adapter]: update.weight for update in updates}
         yield functools.partial(active, base.model, weights)
     finally:

@@ -49,7 +49,7 @@ def estimate(plan: Plan) -> Budget | None:
     linear = WEIGHT_BYTES.get(base.quantization, float(size))
     rest = shape.parameters - shape.linear_parameters
     base_bytes = int(shape.linear_parameters * linear + rest * size)
-    adapters = {
+    adapters = {name: one.parameters for name, one in plan.stored.items()} | {
         name: lora_parameters(shape, entry.adapter)
         for name, entry in resolved(plan.recipe.adapters).items()
     }

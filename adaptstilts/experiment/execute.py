@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from adaptstilts.errors import MachineError
-from adaptstilts.experiment import mine_score_stage, run_folder
+from adaptstilts.experiment import mine_score_stage, run_folder, stored_adapters
 from adaptstilts.experiment.align_stage import align
 from adaptstilts.experiment.mine_score_stage import score_mined
 from adaptstilts.experiment.mine_stage import mine
@@ -155,6 +155,7 @@ def _carry_out(
             "data": [DataRecord.model_validate(row) for row in tables.values()],
             "stages": stages,
             "adapters": adapters,
+            "stored": stored_adapters.records(plan.stored),
             "headline": _headline(plan, summaries),
             "notices": notices,
             "peak_memory_bytes": max((row.peak_memory_bytes or 0 for row in stages), default=None),
@@ -173,7 +174,7 @@ def _together(stage: Stage, pending: Sequence[Stage]) -> list[Stage]:
         and one.key != stage.key
         and one.first_layer > 1
         and (one.bitexts, one.layers) == (stage.bitexts, stage.layers)
-        and all(is_finished("train", update.training) for update in one.updates)
+        and all(update.folder or is_finished("train", update.key) for update in one.updates)
     ]
     return [stage, *others]
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adaptstilts.adapter.folder import StoredAdapter
 from adaptstilts.alignment.protocol import PROTOCOLS, headline_layer
 from adaptstilts.base.identity import POCKET, Identity, identify
 from adaptstilts.composition.expression import adapter_weights
 from adaptstilts.data.source import Profile, Source, mirror_root, open_sources
 from adaptstilts.errors import Problem, RecipeError
-from adaptstilts.experiment import bitexts, mining
+from adaptstilts.experiment import bitexts, mining, stored_adapters
 from adaptstilts.experiment.key import stage_key
 from adaptstilts.experiment.machine import (
     Choice,
@@ -36,8 +37,8 @@ from adaptstilts.experiment.stage import (
     Stage,
     Update,
 )
+from adaptstilts.experiment.stored_adapters import origin
 from adaptstilts.experiment.trainings import Trainings, seeded, trainings
-from adaptstilts.recipe.adapter import numbered_layers
 from adaptstilts.recipe.bucc import Bucc
 from adaptstilts.recipe.load import load, profiles
 from adaptstilts.recipe.measure import Measure, OwnBitext, Tatoeba
@@ -61,6 +62,7 @@ class Plan:
         hardware: This machine.
         stages: What is to be done, each after what it needs.
         notices: Everything that was chosen for the user, in words.
+        stored: The adapters that are trained already, by name.
     """
 
     recipe: Recipe
@@ -70,6 +72,7 @@ class Plan:
     hardware: HardwareRecord
     stages: tuple[Stage, ...]
     notices: tuple[str, ...]
+    stored: dict[str, StoredAdapter] = field(default_factory=dict)
 
 
 def plan(
@@ -89,7 +92,7 @@ def plan(
 
     Raises:
         RecipeError: The recipe has mistakes; all are named.
-        DataError: A table is in none of the sources.
+        DataError: A table is in none of the sources, or a folder holds no adapter that fits.
         MachineError: This machine cannot run it.
     """
     machine = HardwareRecord.model_validate(hardware())
@@ -103,8 +106,11 @@ def plan(
     recipe = without_sweeps(recipe.model_copy(update={"base": base}))
     identity = identify(base.model, base.revision)
     sources = open_sources(choice.profile, mirror)
-    builder = _Builder(recipe, str(path), path.parent, choice, identity, sources, notices)
-    return Plan(recipe, path, choice, identity, machine, tuple(builder.stages()), tuple(notices))
+    stored, told = stored_adapters.found(recipe, path.parent, identity.shape)
+    notices += told
+    builder = _Builder(recipe, str(path), path.parent, choice, identity, sources, notices, stored)
+    stages = tuple(builder.stages())
+    return Plan(recipe, path, choice, identity, machine, stages, tuple(notices), stored)
 
 
 def _choose(
@@ -147,6 +153,7 @@ class _Builder:
     identity: Identity
     sources: list[Source]
     notices: list[str]
+    stored: dict[str, StoredAdapter]
 
     def stages(self) -> list[Stage]:
         """All stages, each after what it needs, none twice."""
@@ -295,9 +302,9 @@ class _Builder:
     ) -> Align:
         """The stage that encodes a benchmark with one system, finished or at a share."""
         weights = adapter_weights(self.recipe.systems[system])
-        used = {name: trained[name, seed] for name in weights}
+        origins = {name: origin(name, seed, trained, self.stored) for name in weights}
         updates = tuple(
-            Update(name, used[name].key, share, weight)
+            Update(name, origins[name].key, share, weight, origins[name].folder)
             for name, weight in weights.items()
             if share != 0.0
         )
@@ -306,13 +313,13 @@ class _Builder:
             {
                 **self._base(),
                 # An update of weight 0 is switched off, so that system is the base and shares it.
-                "updates": [(u.training, u.share, u.weight) for u in updates if u.weight != 0.0],
+                "updates": [(u.key, u.share, u.weight) for u in updates if u.weight != 0.0],
                 "layers": layers,
                 "extras": vars(extras),
                 "languages": {language: one.identity for language, one in bitexts.items()},
             },
         )
-        seeds = [training.adapter.training.seed for training in used.values()]
+        seeds = [one.seed for one in origins.values()]
         name = seeded(system, seed)
         return Align(
             name=name if share is None else f"{name}@{share:.0%}",
@@ -324,19 +331,16 @@ class _Builder:
             bitexts=bitexts,
             layers=layers,
             first_layer=min(
-                (
-                    (numbered_layers(training.adapter.method.layers) or [1])[0]
-                    for name, training in used.items()
-                    if weights[name] != 0.0 and share != 0.0
-                ),
+                (origins[u.adapter].first_layer for u in updates if u.weight != 0.0),
                 default=self._depth() + 1,
             ),
             extras=extras,
         )
 
     def _seeds_of(self, system: str) -> list[int | None]:
-        """The seeds with which a system is measured: the bare base has none."""
-        return self._seeds() if adapter_weights(self.recipe.systems[system]) else [None]
+        """The seeds with which a system is measured: none where nothing of it is trained here."""
+        names = adapter_weights(self.recipe.systems[system])
+        return self._seeds() if names.keys() - self.stored.keys() else [None]
 
     def _bitexts(self, section: Tatoeba | OwnBitext) -> dict[str, Located]:
         """The table of each language of a measurement."""

@@ -21,6 +21,7 @@ from adaptstilts.experiment.store import Summary, finish, working_folder
 from adaptstilts.experiment.watch import Watcher
 from adaptstilts.metric.bootstrap import cluster_ids
 from adaptstilts.record import scores as tables
+from adaptstilts.task.languages import LANGUAGES
 from adaptstilts.task.strata import strata
 
 SCORES = "scores.parquet"
@@ -44,7 +45,8 @@ def score(stage: Score, watcher: Watcher) -> Path:
         benchmark=stage.benchmark,
         protocol=stage.protocol,
         clusters=cluster_ids([text.english for text in texts]),
-        groups=strata(stage.bitexts),
+        # One's own bitexts may be in pairs, or in languages of which no table tells the groups.
+        groups=strata(code for code in stage.bitexts if code in LANGUAGES),
         chosen=_chosen(stage),
         everything=stage.everything,
     )

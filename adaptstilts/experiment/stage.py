@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from adaptstilts.alignment.mining_protocol import MiningProtocol
@@ -82,15 +83,18 @@ class Update:
 
     Attributes:
         adapter: Its name.
-        training: Key of the stage that trains it.
+        key: What decides its weights: the key of the stage that trains it, or the digest of the
+            files that it lies in.
         share: A snapshot's share of the training; None for the chosen checkpoint.
         weight: What the update is multiplied by.
+        folder: Where an adapter that was trained already lies; None for one that a stage trains.
     """
 
     adapter: str
-    training: str
+    key: str
     share: float | None
     weight: float
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)

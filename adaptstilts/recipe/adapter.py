@@ -1,4 +1,4 @@
-"""The `adapters` section: what is trained, on which task, and for how long."""
+"""The `adapters` section: what is trained, on which task, for how long; or from where it comes."""
 
 from __future__ import annotations
 
@@ -152,6 +152,21 @@ class Control(Section):
     )
 
 
+class Stored(Section):
+    """An adapter that is trained already."""
+
+    folder: Text = Field(
+        alias="from",
+        description="The folder that it lies in, relative to the recipe: what a run leaves in "
+        "`adapters/<name>`, or a plain PEFT folder of a LoRA.",
+    )
+
+
+def is_stored(value: Any) -> bool:
+    """Whether an entry, plain or validated, is an adapter that is trained already."""
+    return "from" in value if isinstance(value, dict) else isinstance(value, Stored)
+
+
 def is_control(value: Any) -> bool:
     """Whether an entry, plain or validated, is written as a control."""
     if isinstance(value, dict):
@@ -161,11 +176,15 @@ def is_control(value: Any) -> bool:
 
 def _adapter_form(value: Any) -> str:
     """Which form of an adapter this is; decides which errors are worth telling."""
+    if is_stored(value):
+        return "<stored>"
     return "<control>" if is_control(value) else "<trained>"
 
 
 AdapterEntry: TypeAlias = Annotated[
-    Annotated[Adapter, Tag("<trained>")] | Annotated[Control, Tag("<control>")],
+    Annotated[Adapter, Tag("<trained>")]
+    | Annotated[Control, Tag("<control>")]
+    | Annotated[Stored, Tag("<stored>")],
     Discriminator(_adapter_form),
 ]
 
@@ -186,7 +205,7 @@ class Resolved:
 
 
 def resolved(adapters: Mapping[str, AdapterEntry]) -> dict[str, Resolved]:
-    """Every adapter's settings, controls after the adapters that they are controls of.
+    """The settings of every adapter that is made, controls after what they are controls of.
 
     Args:
         adapters: The section of a checked recipe, so that each `of` is there and is no control.

@@ -11,7 +11,14 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from adaptstilts.recipe.adapter import AdapterEntry, Control, Training, is_control
+from adaptstilts.recipe.adapter import (
+    Adapter,
+    AdapterEntry,
+    Control,
+    Training,
+    is_control,
+    is_stored,
+)
 from adaptstilts.recipe.measure import OwnBitext, Select, Tatoeba
 from adaptstilts.recipe.names import Names
 from adaptstilts.recipe.outside_systems import outside_systems
@@ -44,6 +51,7 @@ class _Pieces:
 
     adapters: dict[str, Training | None]
     controls: dict[str, Control]
+    stored: list[str]
     systems: dict[str, SystemEntry | None]
     measures: dict[tuple[int, str], Tatoeba | OwnBitext]
     baseline: str | None
@@ -70,6 +78,7 @@ def cross_check(tree: dict[str, Any], names: Names | None = None) -> list[Findin
             for name, entry in _mapping(tree.get("adapters")).items()
             if (control := _sound(_CONTROL, entry)) is not None
         },
+        stored=[name for name, one in _mapping(tree.get("adapters")).items() if is_stored(one)],
         systems={
             name: _sound(_SYSTEM, system) for name, system in _mapping(tree.get("systems")).items()
         },
@@ -150,14 +159,17 @@ def _adapters(pieces: _Pieces) -> Iterator[Finding]:
 def _controls(tree: dict[str, Any], pieces: _Pieces) -> Iterator[Finding]:
     """Each control is one of an adapter that is trained in this recipe."""
     trained = [
-        name for name, entry in _mapping(tree.get("adapters")).items() if not is_control(entry)
+        name
+        for name, entry in _mapping(tree.get("adapters")).items()
+        if not is_control(entry) and name not in pieces.stored
     ]
     for name, control in pieces.controls.items():
         here: KeyPath = ("adapters", name, "of")
         if control.of not in pieces.adapters:
             yield Finding(here, unknown_name(control.of, "adapter", trained))
         elif control.of not in trained:
-            message = f"`{control.of}` is a control itself; name the adapter that is trained"
+            what = "trained already" if control.of in pieces.stored else "a control itself"
+            message = f"`{control.of}` is {what}; name an adapter that is trained in this recipe"
             near = f", such as {trained[0]}" if trained else ""
             yield Finding(here, message + near)
 
@@ -172,7 +184,7 @@ def _twins(tree: dict[str, Any]) -> Iterator[Finding]:
         twin = next((other for other, known in seen if known == adapter), None)
         if twin is not None:
             message = f"`{name}` is the same as `{twin}`, seed included; change its training.seed"
-            if isinstance(adapter, Control):
+            if not isinstance(adapter, Adapter):
                 message = f"`{name}` is the same as `{twin}`; one of them is enough"
             yield Finding(("adapters", name), message, is_about_key=True)
         seen.append((name, adapter))
@@ -309,7 +321,7 @@ def _during(section: Tatoeba | OwnBitext, here: KeyPath, pieces: _Pieces) -> Ite
     single = [
         name
         for name, system in pieces.systems.items()
-        if isinstance(system, str) and system in pieces.adapters
+        if isinstance(system, str) and system in pieces.adapters and system not in pieces.stored
     ]
     if section.systems == "all":
         example = f", such as [{', '.join(single)}]" if single else ""
@@ -320,6 +332,10 @@ def _during(section: Tatoeba | OwnBitext, here: KeyPath, pieces: _Pieces) -> Ite
     for place, name in enumerate(section.systems):
         system = pieces.systems.get(name)
         if system is None:
+            continue
+        if system in pieces.stored:
+            message = f"`{name}` is trained already (`from`), so it has no training to follow"
+            yield Finding((*here, "systems", place), message)
             continue
         if name not in single:
             if not isinstance(system, str) or system == NO_ADAPTER:

@@ -15,7 +15,7 @@ _NOT_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 def resolved_yaml(recipe: Recipe) -> str:
     """The recipe as YAML with every default written out; loads to an equal recipe."""
-    tree = recipe.model_dump()
+    tree = recipe.model_dump(by_alias=True)
     tree["measure"] = [
         {name: section for name, section in entry.items() if section is not None}
         for entry in tree["measure"]
@@ -28,6 +28,15 @@ def resolved_yaml(recipe: Recipe) -> str:
         for adapter in tree["adapters"].values():
             if "training" in adapter:
                 del adapter["training"]["seed"]  # `seeds` stands in its place
+    return as_yaml(tree)
+
+
+def as_yaml(tree: dict[str, Any]) -> str:
+    """A plain tree as YAML.
+
+    Args:
+        tree: Mappings, lists (of mappings or of single values) and single values.
+    """
     return "\n".join(_mapping(tree)) + "\n"
 
 

@@ -127,6 +127,28 @@ class AdapterRecord(_Closed):
     of: str | None = None
 
 
+class StoredRecord(_Closed):
+    """An adapter that was trained before the run, as far as its files tell.
+
+    Attributes:
+        folder: Where it was read from.
+        sha256: Digest over its weights' file and its configuration.
+        parameters: Number of its weights.
+        task: The task it was trained on; null where its files do not tell, as all that follows.
+        base: The base it was trained on.
+        revision: The base's commit.
+        details: Method, head, training and data.
+    """
+
+    folder: str
+    sha256: str
+    parameters: int
+    task: str | None = None
+    base: str | None = None
+    revision: str | None = None
+    details: dict[str, Any] = {}
+
+
 class HeadlineRecord(_Closed):
     """The one row that the report leads with, and why that one.
 
@@ -165,6 +187,7 @@ class RunRecord(_Closed):
     data: list[DataRecord] = []
     stages: list[StageRecord] = []
     adapters: dict[str, AdapterRecord] = {}
+    stored: dict[str, StoredRecord] = {}
     headline: HeadlineRecord | None = None
     notices: list[str] = []
     peak_memory_bytes: int | None = None

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel
 
-from adaptstilts.recipe.adapter import Adapter, Control, Head, Lora, Training
+from adaptstilts.recipe.adapter import Adapter, Control, Head, Lora, Stored, Training
 from adaptstilts.recipe.base import Base
 from adaptstilts.recipe.bucc import Bucc
 from adaptstilts.recipe.explain import UnknownKeyError, explain, nearest_key
@@ -40,6 +40,7 @@ PLACES: dict[type[BaseModel], str] = {
     Reference: "references.",
     Adapter: "adapters.",
     Control: "adapters.",
+    Stored: "adapters.",
     Lora: "adapters.method.",
     Head: "adapters.head.",
     Training: "adapters.training.",
@@ -71,7 +72,7 @@ def test_every_field_is_explained_in_one_sentence(section: type[BaseModel]) -> N
     for name, field in section.model_fields.items():
         assert field.description, name
         assert field.description.endswith("."), name
-        (entry, *_) = explain(PLACES[section] + name)
+        (entry, *_) = explain(PLACES[section] + (field.alias or name))
         assert entry.description == field.description
         assert entry.type
         if (section, name) != (HubOfPairs, "columns"):  # told as a file's, which may be left out
