@@ -59,6 +59,11 @@ def resident_bytes(device: torch.device) -> int | None:
     return _status("VmRSS")
 
 
+def anonymous_bytes() -> int | None:
+    """Memory of the process itself that no file backs; None where the system does not say."""
+    return _status("RssAnon")
+
+
 def memory_of(device: torch.device) -> str:
     """What the memory figures count, in words."""
     if device.type == "cuda":

@@ -20,6 +20,8 @@ PACKAGES = (
     "accelerate",
     "bitsandbytes",
     "numpy",
+    "mteb",
+    "sentence-transformers",
 )
 
 
