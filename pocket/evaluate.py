@@ -22,7 +22,8 @@ from tokenizers import Tokenizer
 from torch.nn import functional
 from transformers import XLMRobertaModel
 
-from adaptstilts.metric.bootstrap import cluster_ids, macro_interval
+from adaptstilts.metric.bootstrap import cluster_ids
+from adaptstilts.metric.summary import MACRO, summarize
 from adaptstilts.record.files import write_text
 from pocket import teacher
 from pocket.corpus import HELD_OUT, LANGUAGES, read_held_out
@@ -132,9 +133,9 @@ def retrieval(encode: Encode, bitexts: Mapping[str, Bitext]) -> dict[str, Any]:
             result[name] = np.mean([means[code] for code in group], 0).round(2).tolist()
     if set(MACRO15) <= set(right):
         clusters = cluster_ids([bitexts[code][1] for code in MACRO15])
-        interval = macro_interval([right[code].mean(1).T for code in MACRO15], clusters)
-        result["macro15_low"] = (100 * interval.low).round(2).tolist()
-        result["macro15_high"] = (100 * interval.high).round(2).tolist()
+        found = summarize([[right[code].mean(1).T for code in MACRO15]], clusters)[MACRO]
+        result["macro15_low"] = (100 * found.low).round(2).tolist()
+        result["macro15_high"] = (100 * found.high).round(2).tolist()
     result["languages"] = {
         language: {
             "n": found.shape[2],

@@ -78,10 +78,13 @@ def add_adapter(
     rank: int = 4,
     dropout: float = 0.0,
     targets: Sequence[str] = ("query", "value"),
+    layers: Sequence[int] | None = None,
     strength: float = 0.3,
 ) -> None:
     """Attaches an adapter whose B is random with standard deviation `strength`, switched off."""
-    config = lora_config(rank=rank, alpha=2.0 * rank, dropout=dropout, targets=targets)
+    config = lora_config(
+        rank=rank, alpha=2.0 * rank, dropout=dropout, targets=targets, layers=layers
+    )
     attach(base.model, name, config, seed=seed)
     generator = torch.Generator().manual_seed(seed + 1000)
     for _, layer in adapter_layers(base.model):

@@ -79,7 +79,7 @@ class Found:
 
 
 def tabulate(
-    found: Sequence[Found], protocol: Protocol, chosen: Chosen | None
+    found: Sequence[Found], protocol: Protocol, chosen: Chosen | None, *, everything: bool = False
 ) -> tuple[list[Column], list[NDArray[np.float64]]]:
     """Every score of a system as columns of outcomes.
 
@@ -90,6 +90,7 @@ def tabulate(
         found: One for each language, all with the same layers and spaces.
         protocol: How it is scored.
         chosen: The chosen layers, for columns of their own.
+        everything: Whether the metrics of `metrics: all` are given too.
 
     Returns:
         The columns, and for each language the outcome of each item, shape [items, columns].
@@ -113,7 +114,7 @@ def tabulate(
         for metric in protocol.metrics:
             add(AS_IS, direction, metric, is_own=True)
     first = protocol.directions[0]
-    if found[0].retrieval.rank is not None:
+    if everything:
         for metric in ALL_METRICS:
             if metric not in protocol.metrics:
                 add(AS_IS, first, metric, is_own=False)
@@ -171,7 +172,8 @@ def choose(
         return Chosen(on, dict.fromkeys(languages, layer))
     if len(languages) < 2:
         raise ValueError("to leave a language out, two or more are needed")
-    others = (means.sum(axis=0) - means) / (len(means) - 1)
+    # Not the sum of all less the language's own: its rounding would let the own decide ties.
+    others = [np.delete(means, place, axis=0).mean(axis=0) for place in range(len(means))]
     return Chosen(
         on,
         {

@@ -110,11 +110,11 @@ def encode_systems(
                 if below
                 else None
             )
-            state = state_after(base.model, input_ids, mask, shared)
+            state = state_after(base.model, input_ids, mask, shared) if above else None
             for system in systems:
                 if low is not None:
                     _keep(system.vectors[: len(below)], below, batch, low)
-                if above:
+                if state is not None:
                     with system.active():
                         high = pooled_states_from(
                             base.model,

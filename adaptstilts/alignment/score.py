@@ -50,6 +50,7 @@ class Table:
         clusters: For each language the number of each item's English sentence, shape [items].
         groups: By name the languages whose mean is given beside the macro mean.
         chosen: The chosen layers; None where none is chosen.
+        everything: Whether metrics beside the protocol's own are given.
     """
 
     benchmark: str
@@ -57,6 +58,7 @@ class Table:
     clusters: Sequence[NDArray[np.int64]]
     groups: Mapping[str, Sequence[str]]
     chosen: Chosen | None = None
+    everything: bool = False
 
 
 def scores(measured: Measured, table: Table) -> list[Score]:
@@ -71,7 +73,7 @@ def scores(measured: Measured, table: Table) -> list[Score]:
     """
     columns, hits = _tabulated(measured, table)
     rows: list[Score] = []
-    for seeds, one in _by_seed(measured, hits):
+    for seeds, one in _by_seed(measured.seeds, hits):
         names = [language for language, _, _ in measured.shapes]
         each = summarize_each(one, table.clusters)
         if len(one) == 1:
@@ -87,7 +89,8 @@ def scores(measured: Measured, table: Table) -> list[Score]:
 def effects(measured: Measured, baseline: Measured, table: Table) -> list[Effect]:
     """Paired differences of a system to a baseline on the same sentences.
 
-    A seed of the system is compared with the same seed of the baseline, or with its only one.
+    A seed of the system is compared with the same seed of the baseline, or with its only one. The
+    bare base has no seeds, so it is compared with each of the baseline's, and the rows say which.
 
     Args:
         measured: What the system found.
@@ -103,15 +106,14 @@ def effects(measured: Measured, baseline: Measured, table: Table) -> list[Effect
         )
     columns, hits = _tabulated(measured, table)
     _, others = _tabulated(baseline, table)
-    partner = dict(zip(baseline.seeds, others, strict=True))
-    pairs = [
-        (ours, partner.get(seed, others[0]))
-        for seed, ours in zip(measured.seeds, hits, strict=True)
-    ]
+    paired = measured.seeds if len(hits) >= len(others) else baseline.seeds
+    ours_of = dict(zip(measured.seeds, hits, strict=True))
+    theirs_of = dict(zip(baseline.seeds, others, strict=True))
+    pairs = [(ours_of.get(seed, hits[0]), theirs_of.get(seed, others[0])) for seed in paired]
     differences = [[ours - theirs for ours, theirs in zip(*pair, strict=True)] for pair in pairs]
     levels = [_levels([pair[side] for pair in pairs], table, measured) for side in (0, 1)]
     rows: list[Effect] = []
-    for number, (seeds, one) in enumerate(_by_seed(measured, differences)):
+    for number, (seeds, one) in enumerate(_by_seed(paired, differences)):
         names = [language for language, _, _ in measured.shapes]
         each = summarize_each(one, table.clusters)
         summaries = dict(zip(names, each, strict=True)) | _over_languages(one, table, names)
@@ -139,18 +141,21 @@ def _tabulated(
     measured: Measured, table: Table
 ) -> tuple[list[Column], list[list[NDArray[np.float64]]]]:
     """The columns, and each seed's outcomes by language, shape [items, columns]."""
-    tables = [tabulate(one, table.protocol, table.chosen) for one in measured.found]
+    tables = [
+        tabulate(one, table.protocol, table.chosen, everything=table.everything)
+        for one in measured.found
+    ]
     return tables[0][0], [hits for _, hits in tables]
 
 
 def _by_seed(
-    measured: Measured, hits: list[list[NDArray[np.float64]]]
+    seeds: tuple[int | None, ...], hits: list[list[NDArray[np.float64]]]
 ) -> Iterator[tuple[tuple[int | None, ...], list[list[NDArray[np.float64]]]]]:
     """Each seed alone, then all together where there are several."""
-    for seed, one in zip(measured.seeds, hits, strict=True):
+    for seed, one in zip(seeds, hits, strict=True):
         yield (seed,), [one]
     if len(hits) > 1:
-        yield measured.seeds, hits
+        yield seeds, hits
 
 
 def _over_languages(

@@ -76,8 +76,8 @@ class Files:
 
         Args:
             table: A table whose file is there. Where it declares no columns, the file must have
-                just two; columns of a `.tsv` that are numbers are places, counted from 1, in a
-                file without a header.
+                just two; columns that are numbers are places, counted from 1: in a `.tsv` without
+                a header, or in the first row of a `.jsonl`.
 
         Returns:
             Its two columns and their provenance.
@@ -91,7 +91,7 @@ class Files:
         if name.endswith(TSV):
             columns, digest = _read_tsv(path, table.columns)
         elif name.endswith(JSONL):
-            columns, digest = rows_.read_jsonl(path, table.columns or _only_two(path))
+            columns, digest = rows_.read_jsonl(path, _names(path, table.columns))
         else:
             raise DataError(
                 f"{path}: pairs are read from {', '.join((*TSV, *JSONL))} files; convert it, or "
@@ -101,10 +101,27 @@ class Files:
         return Rows(columns, Provenance(table.name, self.name, str(path), None, digest, n))
 
 
-def _only_two(path: Path) -> tuple[str, ...]:
-    """The two columns of a JSON Lines file, by its first row."""
-    first = next(iter(rows_.read_bytes(path).split(b"\n")), b"")
+def _are_places(columns: tuple[str, ...]) -> bool:
+    """Whether columns are meant by their places, not by their names."""
+    return bool(columns) and all(column.isdecimal() for column in columns)
+
+
+def _places(path: Path, columns: tuple[str, ...], width: int) -> tuple[int, int]:
+    """Two places, counted from 0."""
+    first, second = (int(column) - 1 for column in columns)
+    if not (0 <= first < width and 0 <= second < width):
+        raise DataError(f"{path} has {width} columns; there is none at {', '.join(columns)}.")
+    return first, second
+
+
+def _names(path: Path, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of two columns of a JSON Lines file, by its first row where they are not told."""
+    if columns and not _are_places(columns):
+        return columns
+    first = rows_.read_bytes(path).split(b"\n", maxsplit=1)[0]
     names = tuple(rows_.parse(first, f"{path}, row 1"))
+    if columns:
+        return tuple(names[place] for place in _places(path, columns, len(names)))
     if len(names) != 2:
         raise DataError(
             f"{path}: {len(names)} columns ({', '.join(names)}) where two are needed; say which "
@@ -114,7 +131,7 @@ def _only_two(path: Path) -> tuple[str, ...]:
 
 
 def _read_tsv(path: Path, columns: tuple[str, ...]) -> tuple[dict[str, list[str]], str]:
-    """Reads two tab-separated columns; with declared columns the first line is their header."""
+    """Reads two tab-separated columns; with columns by name the first line is their header."""
     content = rows_.read_bytes(path)
     try:
         text = content.decode("utf-8-sig")
@@ -126,11 +143,9 @@ def _read_tsv(path: Path, columns: tuple[str, ...]) -> tuple[dict[str, list[str]
         lines.pop()
     cells = [line.rstrip("\r").split("\t") for line in lines]
     start, width, wanted = 0, 2, (0, 1)
-    if columns and all(column.isdecimal() for column in columns):
-        wanted = (int(columns[0]) - 1, int(columns[1]) - 1)
+    if _are_places(columns):
         width = len(cells[0]) if cells else 2
-        if not all(0 <= place < width for place in wanted):
-            raise DataError(f"{path} has {width} columns; there is none at {', '.join(columns)}.")
+        wanted = _places(path, columns, width)
     elif columns and cells:
         header = cells[0]
         rows_.require_columns(dict.fromkeys(header), columns, f"{path}, line 1 (the header)")

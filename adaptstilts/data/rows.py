@@ -213,7 +213,7 @@ def _lines(content: bytes) -> Iterator[bytes]:
 
 def _chunks(path: Path) -> Iterator[bytes]:
     """A file's uncompressed bytes in pieces, with every trouble told as a DataError."""
-    opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
+    opener: Callable[..., Any] = gzip.open if path.suffix.lower() == ".gz" else open
     try:
         with opener(path, "rb") as file:
             while chunk := file.read(CHUNK_BYTES):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -50,8 +49,8 @@ def align(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> No
     """Encodes all distinct sentences once with each system, and retrieves in every language.
 
     Systems that share their lower layers are handed in together, and what they share is computed
-    once. The vectors lie in scratch files while a stage lasts: all layers of XTREME's 36 languages
-    take 6 GB with XLM-R Large.
+    once, or once for as many systems as the disk holds. The vectors lie in scratch files while a
+    stage lasts: all layers of XTREME's 36 languages take 6 GB with XLM-R Large.
 
     Args:
         stages: Of the same sentences and layers; what differs is the adapters.
@@ -63,12 +62,20 @@ def align(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> No
             numbers.
         MachineError: The disk is too small.
     """
+    sentences = len(workbench.bitexts[stages[0].key].corpus.token_ids)
+    size = 4 * len(stages[0].layers) * sentences * workbench.base.shape.width
+    at_once = _fitting(working_folder("align", stages[0].key), size)
+    for start in range(0, len(stages), at_once):
+        _align_together(stages[start : start + at_once], workbench, watcher)
+
+
+def _align_together(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> None:
+    """What `align` does, for systems whose vectors the disk holds at once."""
     started = time.monotonic()
     base, inputs, layers = workbench.base, workbench.bitexts[stages[0].key], stages[0].layers
     sentences = inputs.corpus.token_ids
     shape = (len(layers), len(sentences), base.shape.width)
     partials = [working_folder("align", stage.key) for stage in stages]
-    _require_disk(partials[0], len(stages) * 4 * math.prod(shape))
     start_counting(base.device.type)
     shared = min(stage.first_layer for stage in stages) - 1 if len(stages) > 1 else 0
     arrays = [
@@ -154,11 +161,11 @@ def _named(space: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any
     return {f"{space}/{name}": array for name, array in arrays.items()}
 
 
-def _require_disk(folder: Path, size: int) -> None:
-    """Refuses to start what the disk cannot hold: a full disk would kill the process outright.
+def _fitting(folder: Path, size: int) -> int:
+    """How many systems' vectors the disk holds: a full disk would kill the process outright.
 
     Raises:
-        MachineError: Less than `size` bytes are free.
+        MachineError: Less than the `size` bytes of one are free.
     """
     free = shutil.disk_usage(folder).free
     if free < size:
@@ -167,6 +174,7 @@ def _require_disk(folder: Path, size: int) -> None:
             f"{free / 1e9:.1f} GB. Free some, set ADAPTSTILTS_CACHE to a larger disk, or ask for "
             "fewer layers or languages"
         )
+    return max(1, free // max(1, size))
 
 
 def read_found(stage: Align) -> list[Found]:

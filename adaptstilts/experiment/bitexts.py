@@ -151,6 +151,5 @@ def _in_folder(root: Path, code: str) -> Located | None:
             path = root / f"{stem}{suffix}"
             if path.is_file():
                 name = f"{root.name}/{code}-en"
-                positions = columns if suffix in TSV else ()
-                return Located(Table(name, positions, "", None, None), Files({name: path}))
+                return Located(Table(name, columns, "", None, None), Files({name: path}))
     return None

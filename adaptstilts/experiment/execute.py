@@ -141,7 +141,11 @@ def _carry_out(
             notices.append(notice)
             watcher.noticed(notice)
     base = next((s.base for s in summaries.values() if s.base is not None), None)
-    tables = {row["table"]: row for summary in summaries.values() for row in summary.data}
+    tables = {
+        (row["table"], row["location"]): row
+        for summary in summaries.values()
+        for row in summary.data
+    }
     return record.model_copy(
         update={
             "status": "finished",

@@ -234,6 +234,7 @@ class _Builder:
             "aligns": [(align.key, align.system, align.seed) for align in aligns],
             "baselines": [align.key for align in baselines],
             "protocol": protocol.name,
+            "metrics": section.metrics,
             "benchmark": benchmark,
             "languages": {language: one.identity for language, one in located.items()},
         }
@@ -249,6 +250,7 @@ class _Builder:
             baselines=baselines,
             bitexts=located,
             references=others,
+            everything=section.metrics == "all",
         )
 
     def _mined(self, index: int, section: Bucc, trained: Trainings) -> ScoreMined:
@@ -260,7 +262,7 @@ class _Builder:
                 sources=self.sources,
                 depth=self._depth(),
                 systems=lambda layer: [
-                    self._align(name, seed, None, {}, (layer,), trained)
+                    self._align(name, seed, None, {}, (layer,), trained, extras=NO_EXTRAS)
                     for name in names
                     for seed in self._seeds_of(name)
                 ],
@@ -283,7 +285,7 @@ class _Builder:
         layers: tuple[int, ...],
         trained: Trainings,
         *,
-        extras: Extras = NO_EXTRAS,
+        extras: Extras,
     ) -> Align:
         """The stage that encodes a benchmark with one system, finished or at a share."""
         weights = adapter_weights(self.recipe.systems[system])

@@ -45,6 +45,7 @@ def score(stage: Score, watcher: Watcher) -> Path:
         clusters=cluster_ids([text.english for text in texts]),
         groups=strata(stage.bitexts),
         chosen=_chosen(stage),
+        everything=stage.everything,
     )
     watcher.started(stage, len(stage.aligns), "systems")
     measured = _measured(stage.aligns)

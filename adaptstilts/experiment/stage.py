@@ -187,6 +187,7 @@ class Score:
             each seed; none where it was not measured.
         bitexts: The table of each language.
         references: Other encoders, whose rows stand beside those of the systems.
+        everything: Whether metrics beside the protocol's own are given.
     """
 
     name: str
@@ -200,6 +201,7 @@ class Score:
     baselines: tuple[Align, ...]
     bitexts: dict[str, Located]
     references: tuple[Refer, ...] = ()
+    everything: bool = False
     kind: Literal["score"] = "score"
 
 

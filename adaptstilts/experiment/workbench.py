@@ -79,17 +79,18 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
     longest = 512 if shape is None else shape.positions - 2
     tasks: dict[str, TaskTokens] = {}
     bitexts: dict[str, BitextTokens] = {}
-    shared: dict[tuple[str, ...], BitextTokens] = {}
+    shared: dict[tuple[tuple[str, str], ...], BitextTokens] = {}
     mining: dict[str, MiningTokens] = {}
     mined: dict[tuple[object, ...], MiningTokens] = {}
     for stage in stages:
         if isinstance(stage, Train) and stage.control != "random":
             tasks[stage.key] = _task_tokens(stage, tokenizer, longest)
         elif isinstance(stage, Align):
-            names = tuple(located.name for located in stage.bitexts.values())
-            if names not in shared:
-                shared[names] = _bitext_tokens(stage.bitexts, tokenizer, longest)
-            bitexts[stage.key] = shared[names]
+            # By content: tables of the user's own may be called as others are.
+            what = tuple((code, located.identity) for code, located in stage.bitexts.items())
+            if what not in shared:
+                shared[what] = _bitext_tokens(stage.bitexts, tokenizer, longest)
+            bitexts[stage.key] = shared[what]
         elif isinstance(stage, Mine):
             sets = [one.name for splits in stage.corpora.values() for one in splits.values()]
             place = (stage.protocol.max_length, *sets)

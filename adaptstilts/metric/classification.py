@@ -45,7 +45,7 @@ def item_f1(predicted: ArrayLike, gold: ArrayLike) -> NDArray[np.float64]:
     """F1 of each item's gold class, so that the mean over items is the weighted F1.
 
     A weighted F1 is a mean over items in disguise: each class counts as often as it occurs.
-    In this form it can be handed to `bootstrap`; such an interval holds the classes' F1 fixed.
+    In this form it can be handed to `summary.summarize`; the interval holds the classes' F1 fixed.
 
     Args:
         predicted: Predicted labels, shape [n], integers or text.

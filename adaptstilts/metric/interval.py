@@ -27,7 +27,7 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, flo
     """Wilson score interval of a share, without continuity correction.
 
     It holds for independent items that are right or wrong. The mean of two directions is neither:
-    take `bootstrap.language_intervals` for it.
+    take `summary.summarize_each` for it.
 
     Args:
         successes: Items that were right, 0 to `n`.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from adaptstilts.metric.resample import checked, weight_chunks
+from adaptstilts.metric.bootstrap import checked, weight_chunks
 
 RESAMPLES = 2000
 
@@ -160,7 +160,7 @@ def _checked_seeds(
 def _mean(outcomes: list[NDArray[np.float32]], places: Sequence[int] | None) -> NDArray[np.float64]:
     """The mean over some languages of the mean over items; of all items where places is None."""
     if places is None:
-        return np.asarray(np.concatenate(outcomes).mean(axis=0), dtype=np.float64)
+        return np.asarray(np.concatenate(outcomes).mean(axis=0, dtype=np.float64))
     means = [outcomes[place].mean(axis=0, dtype=np.float64) for place in places]
     return np.asarray(np.mean(means, axis=0), dtype=np.float64)
 

@@ -353,5 +353,10 @@ def _falls_on(every: float, evaluations: int) -> bool:
 def _baseline(pieces: _Pieces) -> Iterator[Finding]:
     """The report compares with a system that is there."""
     name = pieces.baseline
-    if isinstance(name, str) and name and pieces.systems and name not in pieces.systems:
+    if not (isinstance(name, str) and name and pieces.systems):
+        return
+    if name not in pieces.systems:
         yield Finding(("report", "baseline"), unknown_name(name, "system", pieces.systems))
+    elif isinstance(pieces.systems[name], SweepSystem):
+        message = f"`{name}` is a sweep, so several systems; the baseline is one"
+        yield Finding(("report", "baseline"), message)

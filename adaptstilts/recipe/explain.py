@@ -67,8 +67,12 @@ def explain(key: str | None = None) -> list[Entry]:
         UnknownKeyError: No recipe has this key.
     """
     profiles = json_schema()["properties"]["profiles"]
+    # A key that several forms of a value have is told once, as the first form has it.
+    found: dict[str, Entry] = {}
+    for entry in _entries(recipe_schema(), "", ()):
+        found.setdefault(entry.key, entry)
     entries = [
-        *_entries(recipe_schema(), "", ()),
+        *found.values(),
         Entry("profiles", "mapping of names to mapping", "{}", "", profiles["description"]),
     ]
     if key is None:
@@ -129,19 +133,20 @@ def _inner(root: Schema, schema: Schema) -> Schema | None:
 
 
 def _entries(schema: Schema, prefix: str, seen: tuple[str, ...]) -> Iterator[Entry]:
-    """The entries of the keys below a value; a mapping inside itself is told once."""
+    """The entries of the keys below a value; a form inside itself or its likes is told once."""
     root = recipe_schema()
-    for form in forms(root, schema):
+    shapes = forms(root, schema)
+    titles = [form.get("title", "") for form in shapes]
+    for form in shapes:
         inner = _inner(root, form)
         if inner is not None:
             yield from _entries(inner, prefix, seen)
-        title = form.get("title", "")
-        if "properties" not in form or title in seen:
+        if "properties" not in form or form.get("title", "") in seen:
             continue
         for name, field in form["properties"].items():
             key = f"{prefix}.{name}".removeprefix(".")
             yield _entry(key, field, name in form.get("required", []))
-            yield from _entries(field, key, (*seen, title))
+            yield from _entries(field, key, (*seen, *titles))
 
 
 def _entry(key: str, field: Schema, is_required: bool) -> Entry:
@@ -164,10 +169,10 @@ def _type(shape: Schema) -> str:
         return "percentage"
     named = named_values(shape)
     if named is not None:
-        inner = " or ".join(_type(form) for form in forms(root, named))
+        inner = " or ".join(dict.fromkeys(_type(form) for form in forms(root, named)))
         return f"mapping of names to {inner}"
     if "items" in shape:
-        inner = " or ".join(_type(form) for form in forms(root, shape["items"]))
+        inner = " or ".join(dict.fromkeys(_type(form) for form in forms(root, shape["items"])))
         return f"list of {inner}"
     return _TYPES[shape["type"]]
 

@@ -124,7 +124,8 @@ class FileOfPairs(Section):
     )
     columns: _Columns = Field(
         default=None,
-        description="The two columns, in the order of the pair's languages; `null`: the only two.",
+        description="The two columns, in the order of the pair's languages; `null`, for a file: "
+        "the only two.",
     )
 
 
@@ -141,7 +142,8 @@ class HubOfPairs(Section):
         min_length=2,
         max_length=2,
         json_schema_extra=UNIQUE,
-        description="The two columns, in the order of the pair's languages.",
+        description="The two columns, in the order of the pair's languages; `null`, for a file: "
+        "the only two.",
     )
 
 

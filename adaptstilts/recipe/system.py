@@ -112,5 +112,6 @@ def expanded(systems: Mapping[str, SystemEntry]) -> dict[str, dict[str, System]]
 
 
 def _factor(by: float) -> str:
-    """A factor as a part of a name."""
-    return ("minus_" if by < 0 else "") + f"{abs(by):g}".replace(".", "_").replace("-", "_")
+    """A factor as a part of a name: all of its digits, so that near factors have two names."""
+    digits = repr(abs(by)).removesuffix(".0").replace("+", "")
+    return ("minus_" if by < 0 else "") + digits.replace(".", "_").replace("-", "_")

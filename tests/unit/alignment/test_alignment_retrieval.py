@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.metrics import accuracy_score, f1_score
 
 from adaptstilts.alignment.corpus import MAX_LENGTH, corpus
-from adaptstilts.alignment.encode import TOKENS_PER_BATCH, encode
+from adaptstilts.alignment.encode import TOKENS_PER_BATCH, System, encode, encode_systems
 from adaptstilts.alignment.neighbours import neighbours
 from adaptstilts.alignment.protocol import PROTOCOLS, headline_layer
 from adaptstilts.alignment.retrieval import Retrieval, outcomes, retrieve
@@ -21,6 +23,7 @@ from adaptstilts.base.identity import identify
 from adaptstilts.base.load import Base, load_tokenizer
 from adaptstilts.composition.activate import active
 from adaptstilts.data.bitext import Bitext
+from adaptstilts.errors import AdapterError
 
 ITEMS = 40
 FOREIGN_IDS = token_ids(ITEMS, seed=1, longest=20)
@@ -288,6 +291,51 @@ def test_encoding_keeps_to_its_fixed_budget(deep: Base) -> None:
     handle.remove()
     assert max(sizes) <= TOKENS_PER_BATCH["cpu"]
     assert len(sizes) < 300 / 20
+
+
+@pytest.mark.parametrize("quantization", ["int8", "none"])
+@pytest.mark.parametrize(
+    ("layers", "shared"),
+    [([0, 1, 2, 3], 0), ([0, 1, 2, 3], 1), ([0, 1, 2, 3], 2), ([3], 2), ([1, 2], 2), ([0], 1)],
+)
+def test_systems_that_share_lower_layers_are_encoded_as_each_alone(
+    quantization: str, layers: list[int], shared: int
+) -> None:
+    base = tiny_base(quantization)
+    sentences = token_ids(40, seed=6, longest=30)
+    first = range(shared + 1, 4)
+    add_adapter(base, "one", seed=1, layers=first)
+    add_adapter(base, "two", seed=2, layers=first, targets=["intermediate"])
+    weights = [{}, {"one": 1.0}, {"one": -1.0}, {"two": 1.0}, {"one": 0.5, "two": 2.0}]
+    shape = (len(layers), len(sentences), base.shape.width)
+    alone = np.zeros((len(weights), *shape), dtype=np.float32)
+    for vectors, system in zip(alone, weights, strict=True):
+        with active(base.model, system):
+            list(encode(base, sentences, layers=layers, vectors=vectors))
+    together = np.full((len(weights), *shape), np.nan, dtype=np.float32)
+    systems = [
+        System(functools.partial(active, base.model, system), vectors)
+        for vectors, system in zip(together, weights, strict=True)
+    ]
+    done = list(encode_systems(base, sentences, layers=layers, systems=systems, shared=shared))
+    assert done[-1] == len(sentences)
+    assert np.array_equal(together, alone)
+    above = [place for place, layer in enumerate(layers) if layer > shared]
+    for one in range(len(weights)):
+        for other in range(one):
+            # What is shared is the same, and what is not differs.
+            same = (together[one] == together[other]).all(axis=(1, 2))
+            assert same.tolist() == [place not in above for place in range(len(layers))]
+
+
+def test_a_state_that_is_no_number_is_told_with_its_layer() -> None:
+    base = tiny_base()
+    add_adapter(base, "huge", layers=[3], strength=1e38)
+    sentences = token_ids(4)
+    vectors = np.zeros((2, 4, 32), dtype=np.float32)
+    system = System(functools.partial(active, base.model, {"huge": 1.0}), vectors)
+    with pytest.raises(AdapterError, match="states are no numbers at layer 3"):
+        list(encode_systems(base, sentences, layers=[2, 3], systems=[system], shared=2))
 
 
 def test_corpus_holds_each_sentence_once() -> None:

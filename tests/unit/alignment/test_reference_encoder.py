@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from near_ties import ENCODED_APART, parting
 from sentence_models import write_sentence_transformer
 
+from adaptstilts.alignment.columns import Found
 from adaptstilts.alignment.corpus import corpus
 from adaptstilts.alignment.encode import encode
 from adaptstilts.alignment.protocol import PROTOCOLS
 from adaptstilts.alignment.reference import LAYERS, encode_reference, reference_retrievals
 from adaptstilts.alignment.reference_source import open_encoder, reference_key
 from adaptstilts.alignment.retrieval import Retrieval, outcomes, retrieve
-from adaptstilts.alignment.score import Measured, scores
+from adaptstilts.alignment.score import Measured, Table, scores
 from adaptstilts.base.identity import identify, pocket_folder
 from adaptstilts.base.load import load_base
 from adaptstilts.data.bitext import Bitext, bitext
@@ -161,9 +162,9 @@ def test_retrievals_are_those_of_the_vectors() -> None:
             similarity = queries @ candidates.T
             there = similarity[np.arange(len(text)), retrieval.found[direction][0]]
             np.testing.assert_allclose(there, similarity.max(axis=1), atol=1e-6)
-    measured = Measured("hashing", None, None, found)
+    measured = Measured("hashing", (None,), None, [[Found(one, {}) for one in found]])
     clusters = [np.arange(len(text)) for text in bitexts]
-    rows = scores(measured, clusters, benchmark="tatoeba", protocol=PROTOCOLS["mteb"])
+    rows = scores(measured, Table("tatoeba", PROTOCOLS["mteb"], clusters, {}))
     assert {row.layer for row in rows} == set(LAYERS)
 
 

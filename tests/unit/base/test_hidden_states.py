@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from builders import QUANTIZATIONS, add_adapter, padded, states, tiny_base, token_ids
+from builders import EVERY_TARGET, QUANTIZATIONS, add_adapter, padded, states, tiny_base, token_ids
 
-from adaptstilts.base.hidden_states import first_layers, mean_pool, pooled_states
+from adaptstilts.base.hidden_states import (
+    first_layers,
+    mean_pool,
+    pooled_states,
+    pooled_states_from,
+    state_after,
+)
 from adaptstilts.composition.activate import active
 
 TEXTS = token_ids(6, seed=3, longest=20)
@@ -85,6 +91,70 @@ def test_early_exit_is_bit_equal(quantization: str, with_adapter: bool) -> None:
         for layer in ALL:
             early = pooled_states(base.model, input_ids, mask, [layer])
             assert torch.equal(early[0], whole[layer])
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize("with_adapter", [False, True])
+@pytest.mark.parametrize("quantization", ["int8", "none"])
+def test_going_on_from_a_state_is_bit_equal(
+    quantization: str, with_adapter: bool, pooling: str
+) -> None:
+    base = tiny_base(quantization)
+    input_ids, mask = padded(TEXTS)
+    for count in (0, 1, 2):
+        # Only layers above those that are shared have an update; the state is the bare base's.
+        name = f"above{count}"
+        if with_adapter:
+            add_adapter(base, name, layers=range(count + 1, 4), targets=EVERY_TARGET, seed=count)
+        weights = {name: 1.0} if with_adapter else {}
+        state = state_after(base.model, input_ids, mask, count)
+        above = list(range(count + 1, 4))
+        with active(base.model, weights):
+            whole = pooled_states(base.model, input_ids, mask, above, pooling=pooling)
+            for layers in (above, above[-1:], above[:1], above[::-1]):
+                further = pooled_states_from(
+                    base.model, input_ids, mask, layers, state=state, count=count, pooling=pooling
+                )
+                assert torch.equal(further, whole[[layer - count - 1 for layer in layers]])
+        bare = pooled_states(base.model, input_ids, mask, above, pooling=pooling)
+        assert torch.equal(whole, bare) != with_adapter
+
+
+def test_a_state_is_transformers_own() -> None:
+    base = tiny_base()
+    input_ids, mask = padded(TEXTS)
+    with torch.no_grad():
+        hidden = base.model(
+            input_ids=input_ids, attention_mask=mask, output_hidden_states=True
+        ).hidden_states
+    for count, expected in enumerate(hidden):
+        assert torch.equal(state_after(base.model, input_ids, mask, count), expected)
+
+
+def test_layers_below_the_state_do_not_run_again() -> None:
+    base = tiny_base()
+    input_ids, mask = padded(TEXTS)
+    state = state_after(base.model, input_ids, mask, 1)
+    ran: list[int] = []
+    for index, layer in enumerate(base.model.encoder.layer):
+        layer.register_forward_hook(lambda *_, index=index: ran.append(index))
+    pooled_states_from(base.model, input_ids, mask, [2], state=state, count=1)
+    assert ran == [1]
+
+
+def test_model_is_whole_again_after_going_on() -> None:
+    base = tiny_base()
+    whole, before = base.model.encoder.layer, states(base, TEXTS)
+    input_ids, mask = padded(TEXTS)
+    state = state_after(base.model, input_ids, mask, 1)
+    pooled_states_from(base.model, input_ids, mask, [2, 3], state=state, count=1)
+    with pytest.raises(KeyError):
+        pooled_states_from(
+            base.model, input_ids, mask, [2], state=state, count=1, pooling="largest"
+        )
+    assert base.model.encoder.layer is whole
+    assert not any(module._forward_hooks for module in base.model.modules())
+    assert torch.equal(states(base, TEXTS), before)
 
 
 def test_layers_come_in_the_order_asked_for_and_may_repeat() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,11 @@ def test_sides_stay_aligned_and_lose_only_white_space(pairs: list[tuple[str, str
         (["Ja.", "Nein."], ["Yes.", None], "/m/deu.gz, row 2: `target_sentence` is missing"),
         (["Ja.", "\n"], ["Yes.", "No."], "/m/deu.gz, row 2: `source_sentence` is empty"),
         ([3], ["Yes."], "/m/deu.gz, row 1: `source_sentence` is 3, a int"),
-        (["Ja.", "Nein."], ["Yes."], "/m/deu.gz (de–en): 2 de sentences but 1 English ones"),
+        (
+            ["Ja.", "Nein."],
+            ["Yes."],
+            "(de–en): 2 sentences in `source_sentence` but 1 in `target_sentence`",
+        ),
         ([], [], "/m/deu.gz (de–en) has no rows"),
     ],
 )
@@ -49,12 +54,27 @@ def test_broken_bitext_is_named(foreign: list[Any], english: list[Any], words: s
     assert words in str(caught.value)
 
 
-def test_a_missing_side_is_named() -> None:
+@pytest.mark.parametrize("more", [{}, {"a": ["Ja."], "b": ["Yes."], "c": ["Oui."]}])
+def test_a_bitext_has_two_columns(more: dict[str, list[str]]) -> None:
     whole = rows(["Ja."], ["Yes."])
     del whole.columns["target_sentence"]
-    whole.columns["target_sentences"] = ["Yes."]
-    with pytest.raises(DataError, match="did you mean `target_sentences`"):
+    whole.columns.update(more)
+    with pytest.raises(DataError, match=rf"\(de–en\): {1 + len(more)} columns; a bitext has two"):
         bitext(whole, "de")
+
+
+def test_the_first_column_is_the_foreign_side_whatever_its_name() -> None:
+    whole = rows(["Ja."], ["Yes."])
+    turned = replace(whole, columns=dict(reversed(whole.columns.items())))
+    read = bitext(turned, "de")
+    assert (read.foreign, read.english) == (["Yes."], ["Ja."])
+
+
+def test_a_pair_without_english_is_named_by_both_languages() -> None:
+    read = bitext(rows(["Oui."], ["Sí."]), "fr-es")
+    assert (read.language, read.foreign, read.english) == ("fr-es", ["Oui."], ["Sí."])
+    with pytest.raises(DataError, match=r"\(fr–es\) has no rows"):
+        bitext(rows([], []), "fr-es")
 
 
 @pytest.mark.mirror

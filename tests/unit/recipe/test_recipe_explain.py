@@ -13,14 +13,22 @@ from adaptstilts.recipe.adapter import Adapter, Control, Head, Lora, Training
 from adaptstilts.recipe.base import Base
 from adaptstilts.recipe.bucc import Bucc
 from adaptstilts.recipe.explain import UnknownKeyError, explain, nearest_key
-from adaptstilts.recipe.measure import Measure, Tatoeba
+from adaptstilts.recipe.measure import (
+    FileOfPairs,
+    HubOfPairs,
+    Measure,
+    OwnBitext,
+    RetrievalSection,
+    Select,
+    Tatoeba,
+)
 from adaptstilts.recipe.read import read
 from adaptstilts.recipe.recipe import Recipe
 from adaptstilts.recipe.references import Reference
 from adaptstilts.recipe.report import Report
 from adaptstilts.recipe.schema import json_schema
 from adaptstilts.recipe.section import Section
-from adaptstilts.recipe.system import Scale, ScaleSystem
+from adaptstilts.recipe.system import Scale, ScaleSystem, Sweep, SweepSystem
 from adaptstilts.recipe.tree import plain
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,14 +45,25 @@ PLACES: dict[type[BaseModel], str] = {
     Training: "adapters.training.",
     ScaleSystem: "systems.",
     Scale: "systems.scale.",
+    SweepSystem: "systems.",
+    Sweep: "systems.sweep.",
     Measure: "measure.",
+    RetrievalSection: "measure.tatoeba.",
     Tatoeba: "measure.tatoeba.",
+    OwnBitext: "measure.bitext.",
+    Select: "measure.tatoeba.select.",
+    FileOfPairs: "measure.bitext.pairs.",
+    HubOfPairs: "measure.bitext.pairs.",
     Report: "report.",
 }
 
 
 def test_every_section_is_looked_at() -> None:
-    assert set(PLACES) == set(Section.__subclasses__())
+    direct = Section.__subclasses__()
+    assert set(PLACES) == {
+        *direct,
+        *(one for section in direct for one in section.__subclasses__()),
+    }
 
 
 @pytest.mark.parametrize("section", PLACES, ids=lambda section: section.__name__)
@@ -55,14 +74,23 @@ def test_every_field_is_explained_in_one_sentence(section: type[BaseModel]) -> N
         (entry, *_) = explain(PLACES[section] + name)
         assert entry.description == field.description
         assert entry.type
-        assert (entry.default == "(required)") == field.is_required()
+        if (section, name) != (HubOfPairs, "columns"):  # told as a file's, which may be left out
+            assert (entry.default == "(required)") == field.is_required()
 
 
 def test_explain_lists_every_key_once() -> None:
     keys = [entry.key for entry in explain()]
-    fields = sum(len(section.model_fields) for section in PLACES)
-    assert len(keys) == len(set(keys)) == fields + 1
+    expected = {place + name for section, place in PLACES.items() for name in section.model_fields}
+    # The way to choose a layer is told for both benchmarks.
+    expected |= {f"measure.bitext.select.{name}" for name in Select.model_fields}
+    assert len(keys) == len(set(keys))
+    assert set(keys) == {*expected, "profiles"}
     assert keys[-1] == "profiles"
+
+
+def test_a_type_is_named_once() -> None:
+    (entry, *_) = explain("systems")
+    assert entry.type == "mapping of names to text or mapping"
 
 
 @pytest.mark.parametrize(

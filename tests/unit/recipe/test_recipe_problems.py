@@ -69,7 +69,7 @@ def test_five_mistakes_are_five_problems_with_their_places() -> None:
             12,
             25,
             "measure[0].tatoeba.protocol",
-            "`xtrem` is not one of xtreme, jiant, mteb, both; did you mean `xtreme`?",
+            "`xtrem` is not one of xtreme, jiant, mteb, both, xsim; did you mean `xtreme`?",
         ),
         (14, 13, "report.baseline", "no system is called `bse`; did you mean `base`?"),
     ]
@@ -189,7 +189,12 @@ TATOEBA = "measure[0].tatoeba"
         ("[de, fr]", "§3", f"{TATOEBA}.languages", "expected a named set"),
         ("languages: [de, fr]", "systems: §base", f"{TATOEBA}.systems", "expected `all` or a list"),
         ("languages: [de, fr]", "layers: [3, §-1]", f"{TATOEBA}.layers[1]", "at least 0, got -1"),
-        ("- tatoeba: {languages: [de, fr]}", "- §{}", "measure[0]", "`tatoeba` is missing"),
+        (
+            "- tatoeba: {languages: [de, fr]}",
+            "- §{}",
+            "measure[0]",
+            "exactly one of `tatoeba` and `bitext`",
+        ),
         ("report:\n  baseline: base", "§report: {}", "report", "`baseline` is missing"),
         ("name: trial\n", "§", "recipe", "`name` is missing (a short name; "),
     ],

@@ -23,6 +23,40 @@ targets = st.lists(
     min_size=1,
     unique=True,
 )
+shares = st.floats(min_value=1e-6, max_value=1)
+# What is measured beside a protocol's own, and how a layer is chosen.
+measured = {
+    "protocol": st.sampled_from(["xtreme", "jiant", "mteb", "both", "xsim"]),
+    "metrics": st.sampled_from(["protocol", "all"]),
+    "spaces": st.lists(
+        st.sampled_from(["centred", "without_top_pcs", "whitened", "averaged"]), unique=True
+    ),
+    "geometry": st.booleans(),
+    "select": st.one_of(
+        st.fixed_dictionaries({"on": st.just("held_out"), "bitext": texts}),
+        st.fixed_dictionaries({"on": st.sampled_from(["leave_languages_out", "oracle"])}),
+    ),
+}
+codes = st.from_regex(r"[a-z]{2,3}", fullmatch=True).filter(lambda code: code != "en")
+places = st.one_of(
+    texts,
+    st.fixed_dictionaries(
+        {"path": texts},
+        optional={"columns": st.lists(texts, min_size=2, max_size=2, unique=True)},
+    ),
+    st.fixed_dictionaries(
+        {
+            "hub": texts,
+            "revision": st.just("0123456789" * 4),
+            "columns": st.lists(texts, min_size=2, max_size=2, unique=True),
+        },
+        optional={"config": texts, "split": texts},
+    ),
+)
+own = st.fixed_dictionaries(
+    {"pairs": st.dictionaries(codes.map("{}-en".format), places, min_size=1, max_size=3)},
+    optional={"name": names, **measured},
+)
 lengths = st.one_of(
     st.fixed_dictionaries({"epochs": positive}),
     st.fixed_dictionaries({"steps": st.integers(10, 10**9)}),
@@ -36,7 +70,7 @@ methods = st.fixed_dictionaries(
         "targets": targets,
     },
 )
-trainings = st.builds(
+unseeded = st.builds(
     lambda length, rest: length | rest,
     lengths,
     st.fixed_dictionaries(
@@ -44,10 +78,13 @@ trainings = st.builds(
         optional={
             "learning_rate": positive,
             "warmup": portion,
-            "seed": st.integers(0, 2**32 - 1),
             "rows": st.none() | st.integers(1, 10**6),
         },
     ),
+)
+
+trainings = st.builds(
+    lambda training, seed: training | {"seed": seed}, unseeded, st.integers(0, 2**32 - 1)
 )
 
 
@@ -56,7 +93,8 @@ def systems(draw: st.DrawFn, adapter: str) -> Any:
     system: Any = adapter
     for factor in draw(st.lists(st.floats(-100, 100), max_size=3)):
         system = {"scale": {"of": system, "by": factor}}
-    return system
+    factors = draw(st.lists(st.integers(-9, 9), max_size=3, unique=True))
+    return {"sweep": {"of": system, "by": factors}} if factors else system
 
 
 @st.composite
@@ -71,6 +109,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
                     "systems": st.just(["base"]),
                     "layers": st.lists(st.integers(0, 24), min_size=1, unique=True),
                     "languages": texts | st.lists(texts, min_size=1, unique=True),
+                    **measured,
                 },
             ),
             min_size=1,
@@ -82,22 +121,27 @@ def recipes(draw: st.DrawFn) -> Recipe:
         share = st.sampled_from([0.1, 0.2, 0.5, 1.0])
         during = {"systems": list(followed), "during": "training", "every": draw(share)}
         measures.append(during)
+    seeds = draw(st.none() | st.lists(st.integers(0, 2**32 - 1), min_size=1, unique=True))
     return Recipe.model_validate(
         {
             "name": draw(names),
+            "seeds": seeds,
             "description": draw(st.just("") | texts),
             "base": {"model": draw(texts), "revision": draw(st.none() | texts)},
             "adapters": {
                 name: {
                     "task": draw(texts),
-                    "method": draw(methods),
-                    "training": draw(trainings) | {"seed": seed},
+                    "method": draw(methods) | {"rank": number + 1},
+                    "training": draw(trainings if seeds is None else unseeded),
                 }
-                for seed, name in enumerate(adapters)
+                for number, name in enumerate(adapters)
             },
             "systems": {"base": "none"} | named | followed,
-            "measure": [{"tatoeba": measure} for measure in measures],
-            "report": {"baseline": "base"},
+            "measure": [
+                *({"tatoeba": measure} for measure in measures),
+                *({"bitext": measure} for measure in draw(st.lists(own, max_size=2))),
+            ],
+            "report": {"baseline": "base", "margin": draw(st.none() | shares)},
         }
     )
 

@@ -19,11 +19,14 @@ from adaptstilts.record.scores import Effect, Items, Score
 SCORE = Score(
     system="base",
     seed=None,
+    seeds=0,
     benchmark="tatoeba",
     protocol="xtreme",
     language="de",
     direction="en-xx",
+    space="as_is",
     layer=14,
+    chosen=None,
     metric="accuracy",
     value=0.25,
     n=1000,
@@ -35,25 +38,40 @@ TASK = replace(
     SCORE,
     system="sst2",
     seed=1,
+    seeds=1,
     benchmark="sst2",
     protocol="validation",
     language="en",
     direction=None,
+    space=None,
     layer=None,
     trained_share=1.0,
 )
-EFFECT = Effect(**{**asdict(SCORE), "value": -0.1, "baseline": "base"})
+OF_EFFECTS = ["baseline", "low90", "high90", "detectable", "p", "p_holm", "h"]
+EFFECT = Effect(
+    **{**asdict(SCORE), "value": -0.1},
+    baseline="base",
+    low90=-0.18,
+    high90=-0.02,
+    detectable=0.07,
+    p=0.04,
+    p_holm=None,
+    h=-0.25,
+)
 
 NUMBERS = st.floats(allow_nan=False)
 ROWS = st.builds(
     Score,
     system=st.text(),
     seed=st.none() | st.integers(0, 2**63 - 1),
+    seeds=st.integers(0, 100),
     benchmark=st.text(),
     protocol=st.text(),
     language=st.text(),
     direction=st.none() | st.text(),
+    space=st.none() | st.text(),
     layer=st.none() | st.integers(0, 100),
+    chosen=st.none() | st.text(),
     metric=st.text(),
     value=NUMBERS,
     n=st.integers(0, 2**40),
@@ -75,13 +93,18 @@ def test_columns_are_those_of_the_record(tmp_path: Path) -> None:
     scores.write_scores(tmp_path / "scores.parquet", [SCORE, TASK])
     scores.write_effects(tmp_path / "effects.parquet", [EFFECT])
     columns = [
-        *("system", "seed", "benchmark", "protocol", "language", "direction", "layer"),
-        *("metric", "value", "n", "low", "high", "trained_share"),
+        *("system", "seed", "seeds", "benchmark", "protocol", "language", "direction"),
+        *("space", "layer", "chosen", "metric", "value", "n", "low", "high", "trained_share"),
     ]
     assert pq.read_schema(tmp_path / "scores.parquet").names == columns
-    assert pq.read_schema(tmp_path / "effects.parquet").names == [*columns, "baseline"]
+    assert pq.read_schema(tmp_path / "effects.parquet").names == [*columns, *OF_EFFECTS]
     assert scores.read_scores(tmp_path / "scores.parquet") == [SCORE, TASK]
     assert scores.read_effects(tmp_path / "effects.parquet") == [EFFECT]
+
+
+def test_a_language_is_told_from_a_mean_over_several() -> None:
+    assert all(map(scores.is_language, ("de", "fr-es", "cmn")))
+    assert not any(map(scores.is_language, ("macro", "micro", "script=Cyrl", "size=over 50 GiB")))
 
 
 def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
@@ -93,22 +116,22 @@ def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
 def test_items_come_back_as_arrays(tmp_path: Path) -> None:
     path = tmp_path / "items" / "tatoeba.parquet"
     rows = [
-        Items("base", None, "de", "en-xx", 0, np.array([0, 2, 1])),
-        Items("sst2", 0.5, "fr", "xx-en", 24, np.arange(5, dtype=np.int64)),
-        Items("sst2", 1.0, "fr", "xx-en", 24, np.array([], dtype=np.int32)),
+        Items("base", None, None, "de", "en-xx", 0, np.array([0, 2, 1])),
+        Items("sst2", 1, 0.5, "fr", "xx-en", 24, np.arange(5, dtype=np.int64)),
+        Items("sst2", 2, 1.0, "fr", "xx-en", 24, np.array([], dtype=np.int32)),
     ]
     scores.write_items(path, rows)
     found = scores.read_items(path)
     assert [row.predictions.tolist() for row in found] == [[0, 2, 1], [0, 1, 2, 3, 4], []]
     assert all(row.predictions.dtype == np.int32 for row in found)
-    assert [(row.system, row.trained_share, row.language) for row in found] == [
-        ("base", None, "de"),
-        ("sst2", 0.5, "fr"),
-        ("sst2", 1.0, "fr"),
+    assert [(row.system, row.seed, row.trained_share, row.language) for row in found] == [
+        ("base", None, None, "de"),
+        ("sst2", 1, 0.5, "fr"),
+        ("sst2", 2, 1.0, "fr"),
     ]
     schema = pq.read_schema(path)
     assert schema.field("predictions").type.value_type == pa.int32()
-    assert [field.name for field in schema if field.nullable] == ["trained_share"]
+    assert [field.name for field in schema if field.nullable] == ["seed", "trained_share"]
 
 
 def test_a_row_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -129,10 +152,10 @@ def test_errors_say_which_file_and_why(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="cannot be read"):
         scores.read_scores(tmp_path)
     scores.write_effects(path, [EFFECT])
-    with pytest.raises(RecordError, match=r"Score rows.*unknown columns \['baseline'\]"):
+    with pytest.raises(RecordError, match=r"Score rows.*unknown columns \['baseline', 'detect"):
         scores.read_scores(path)
     scores.write_scores(path, [SCORE])
-    with pytest.raises(RecordError, match=r"Effect rows.*missing columns \['baseline'\]"):
+    with pytest.raises(RecordError, match=r"Effect rows.*missing columns \['baseline', 'detect"):
         scores.read_effects(path)
 
 
