@@ -10,8 +10,6 @@ from adaptstilts.recipe.adapter import Control
 from adaptstilts.recipe.measure import OwnBitext, Tatoeba
 from adaptstilts.recipe.recipe import Recipe
 
-BY_COSINE = {"accuracy", "f1"}
-
 
 def contrasts_of(recipe: Recipe, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Each measured system that is one adapter, with every measured control of it.
@@ -45,5 +43,5 @@ def extras_of(section: Tatoeba | OwnBitext) -> Extras:
 
 
 def needs_everything(section: Tatoeba | OwnBitext) -> bool:
-    """Whether the protocol itself counts what the search by cosine alone does not give."""
-    return not set(PROTOCOLS[section.protocol].metrics) <= BY_COSINE
+    """Whether the protocol itself searches in another way than by cosine alone."""
+    return PROTOCOLS[section.protocol].search != "cosine"

@@ -31,7 +31,6 @@ def references(
         DataError: There is no such folder or module, or a commit is missing.
     """
     stages, notices = [], []
-    everything = extras.everything or extras.geometry
     for name, reference in recipe.references.items():
         place = folder / Path(reference.encoder).expanduser()
         encoder = str(place) if place.is_dir() else reference.encoder
@@ -42,7 +41,7 @@ def references(
                 "encoder": identity,
                 "prefix": reference.prefix,
                 "device": recipe.base.device,
-                "everything": everything,
+                "everything": extras.everything,
                 "encoder_libraries": versions(LIBRARIES),
                 "languages": {language: one.identity for language, one in bitexts.items()},
             },
@@ -56,7 +55,7 @@ def references(
                 prefix=reference.prefix,
                 device=recipe.base.device,
                 bitexts=bitexts,
-                everything=everything,
+                everything=extras.everything,
             )
         )
         prefix = f", with {reference.prefix!r} before every sentence" if reference.prefix else ""
