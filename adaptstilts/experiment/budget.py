@@ -30,7 +30,7 @@ class Budget:
         base_parameters: Of the whole encoder.
         base_bytes: Held on the device, with the whole vocabulary; trimming only lowers it.
         adapter_parameters: Of each adapter, by name.
-        training_bytes: Peak of each training, by name.
+        training_bytes: Peak of each adapter's training, by name; seeds do not change it.
     """
 
     base_parameters: int
@@ -58,7 +58,7 @@ def estimate(plan: Plan) -> Budget | None:
         base_bytes=base_bytes,
         adapter_parameters=adapters,
         training_bytes={
-            stage.name: base_bytes + _training_bytes(shape, stage.adapter, size)
+            stage.adapter_name: base_bytes + _training_bytes(shape, stage.adapter, size)
             for stage in plan.stages
             if isinstance(stage, Train)
         },

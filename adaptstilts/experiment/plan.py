@@ -378,6 +378,9 @@ def _needs_everything(section: Tatoeba | OwnBitext) -> bool:
 
 def _source_words(source: Source) -> str:
     """How a source is called in a notice."""
-    root = getattr(source, "root", None)
-    words = {"pocket": "bundled stand-in (not the benchmark itself)", "hub": "hub"}
-    return words.get(source.name, f"mirror {root}")
+    words = {
+        "pocket": "bundled stand-in (not the benchmark itself)",
+        "hub": "hub",
+        "files": "files that the recipe names",
+    }
+    return words.get(source.name, f"mirror {getattr(source, 'root', None)}")

@@ -132,5 +132,5 @@ def _task_scores(stage: Train, plan: Plan, summary: Summary) -> list[tables.Scor
             trained_share=None,
         )
         for system, expression in plan.recipe.systems.items()
-        if expression == stage.name
+        if expression == stage.adapter_name
     ]
