@@ -273,6 +273,7 @@ def _measures(pieces: _Pieces) -> Iterator[Finding]:
             yield Finding((*here, "every"), message, is_about_key=True)
         if isinstance(section, OwnBitext):
             yield from _pairs(section, here)
+            yield from _own_name(section, here, pieces)
 
 
 def _select(
@@ -314,6 +315,18 @@ def _pairs(section: OwnBitext, here: KeyPath) -> Iterator[Finding]:
             "measurements of them"
         )
         yield Finding((*here, "pairs"), message, is_about_key=True)
+
+
+def _own_name(section: OwnBitext, here: KeyPath, pieces: _Pieces) -> Iterator[Finding]:
+    """A name stands for one bitext, so that rows of a table are told apart."""
+    if section.name == "tatoeba":
+        yield Finding((*here, "name"), "`tatoeba` is the benchmark's name; choose another")
+    before = [one for (index, _), one in pieces.measures.items() if index < int(here[1])]
+    for one in before:
+        if isinstance(one, OwnBitext) and one.name == section.name and one.pairs != section.pairs:
+            message = f"`{section.name}` is the name of other pairs already; give these another"
+            yield Finding(here, message, is_about_key=True)
+            return
 
 
 def _during(section: Tatoeba | OwnBitext, here: KeyPath, pieces: _Pieces) -> Iterator[Finding]:

@@ -132,6 +132,7 @@ def test_the_margin_may_be_a_percentage() -> None:
         ("sw-en: my", "§en-sw: my", "measure[1].bitext.pairs.en-sw", "write `sw-en`"),
         ("sw-en: my", "sw-fr: my", "measure[1].bitext.pairs", "make two measurements"),
         ("name: news", "name: §News", "measure[1].bitext.name", "cannot be a name"),
+        ("name: news", "name: §tatoeba", "measure[1].bitext.name", "the benchmark's name"),
         (
             "[yoruba, english]",
             "§[yoruba]",
@@ -163,6 +164,16 @@ def test_a_layer_is_not_chosen_during_training() -> None:
     )
     with pytest.raises(RecipeError, match="take `select` out of a measurement that has `during`"):
         read(text)
+
+
+def test_a_name_stands_for_one_bitext() -> None:
+    other = "  - bitext: {name: §, layer: 4, systems: [base], pairs: {sw-en: other.tsv}}\nreport:"
+    assert read(TEXT.replace("report:", other.replace("§", "novels"))).measure[2]
+    with pytest.raises(RecipeError) as caught:
+        read(TEXT.replace("report:", other.replace("§", "news")))
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.line) == ("measure[2].bitext", 22)
+    assert "name of other pairs already" in problem.message
 
 
 def test_a_measurement_is_of_one_benchmark() -> None:

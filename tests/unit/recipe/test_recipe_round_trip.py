@@ -139,7 +139,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
             "systems": {"base": "none"} | named | followed,
             "measure": [
                 *({"tatoeba": measure} for measure in measures),
-                *({"bitext": measure} for measure in draw(st.lists(own, max_size=2))),
+                *({"bitext": measure} for measure in draw(st.lists(own, max_size=1))),
             ],
             "report": {"baseline": "base", "margin": draw(st.none() | shares)},
         }
