@@ -167,5 +167,5 @@ def test_a_layer_is_not_chosen_during_training() -> None:
 
 def test_a_measurement_is_of_one_benchmark() -> None:
     text = TEXT.replace("report:", "  - tatoeba: {}\n    bitext: {pairs: {sw-en: x.tsv}}\nreport:")
-    with pytest.raises(RecipeError, match="exactly one of `tatoeba` and `bitext`"):
+    with pytest.raises(RecipeError, match="exactly one of `tatoeba`, `bitext` and `bucc`"):
         read(text)
