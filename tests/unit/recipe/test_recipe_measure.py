@@ -178,5 +178,5 @@ def test_a_name_stands_for_one_bitext() -> None:
 
 def test_a_measurement_is_of_one_benchmark() -> None:
     text = TEXT.replace("report:", "  - tatoeba: {}\n    bitext: {pairs: {sw-en: x.tsv}}\nreport:")
-    with pytest.raises(RecipeError, match="exactly one of `tatoeba` and `bitext`"):
+    with pytest.raises(RecipeError, match="exactly one of `tatoeba`, `bitext` and `bucc`"):
         read(text)
