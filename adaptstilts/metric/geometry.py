@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -139,8 +140,7 @@ def hubness_skew(
     # About the mean, so that the third moment is not the difference of large numbers.
     centred = values - values.mean()
     powers = np.stack([centred, centred**2, centred**3], axis=1)
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
-    skews = _skewness(weights @ powers / n)
+    skews = _skewness(_resamples(n, resamples, seed).astype(np.float64) @ powers / n)
     tail = (1 - confidence) / 2
     known = skews[np.isfinite(skews)]
     low, high = np.quantile(known, [tail, 1 - tail]) if known.size else (math.nan, math.nan)
@@ -175,6 +175,18 @@ def _checked_counts(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     if values.ndim != 1 or not values.size or not (values >= 0).all():
         raise ValueError("counts must be one row of numbers that are not negative")
     return values
+
+
+@lru_cache(maxsize=4)
+def _resamples(n: int, resamples: int, seed: int) -> NDArray[np.uint32]:
+    """How often each resample of n items holds each, shape [resamples, n]; do not change it.
+
+    Kept, since drawing is most of the work and every layer and direction needs the same.
+    """
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    counts = drawn.astype(np.uint32)
+    counts.flags.writeable = False
+    return counts
 
 
 def _skewness(raw: NDArray[np.float64]) -> NDArray[np.float64]:
