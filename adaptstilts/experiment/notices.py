@@ -18,6 +18,9 @@ def data_notices(stages: Iterable[Stage]) -> list[str]:
 
 def _source_words(source: Source) -> str:
     """How a source is called in a notice."""
-    root = getattr(source, "root", None)
-    words = {"pocket": "bundled stand-in (not the benchmark itself)", "hub": "hub"}
-    return words.get(source.name, f"mirror {root}")
+    words = {
+        "pocket": "bundled stand-in (not the benchmark itself)",
+        "hub": "hub",
+        "files": "files that the recipe names",
+    }
+    return words.get(source.name, f"mirror {getattr(source, 'root', None)}")

@@ -177,7 +177,7 @@ def test_own_sentences_lie_beside_the_recipe(tmp_path: Path) -> None:
 
 
 def test_a_pair_without_english_is_called_by_both_languages() -> None:
-    second = scores(plan(SMOKE, overrides=[f"{OWN}.pairs={{fr-de: words/de-en.tsv}}"] + HEADLINE))
+    second = scores(plan(SMOKE, overrides=[f"{OWN}.pairs={{fr-de: words/de-en.tsv}}", *HEADLINE]))
     assert list(second[1].bitexts) == ["fr-de"]
 
 
