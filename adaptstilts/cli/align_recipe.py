@@ -111,9 +111,9 @@ def _adapters(given: Sequence[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for text in given:
         name, sign, rest = text.partition("=")
-        path = Path(rest if sign and re.fullmatch(NAME_PATTERN, name) else text).expanduser()
-        path = path.absolute()
-        if str(path) == str(Path(text).expanduser().absolute()):
+        is_named = bool(sign) and re.fullmatch(NAME_PATTERN, name) is not None
+        path = Path(rest if is_named else text).expanduser().absolute()
+        if not is_named:
             name = re.sub(r"[^a-z0-9]+", "_", path.resolve().name.lower()).strip("_")
             if not re.fullmatch(NAME_PATTERN, name):
                 name = f"adapter_{name}".rstrip("_")
