@@ -102,7 +102,10 @@ def chosen_how(run: Run) -> str:
     headline = run.record.headline
     if headline is None or headline.chosen is None:
         return ""
-    return _CHOSEN.get(headline.chosen, f"the layer was chosen by {headline.chosen}")
+    said = _CHOSEN.get(headline.chosen, f"the layer was chosen by {headline.chosen}")
+    if headline.direction is None:  # mining: its layer is named, its threshold is what was chosen
+        said = said.replace("the layer", "the threshold").replace("sentences", "pairs")
+    return said
 
 
 def at_layer(run: Run) -> str:
@@ -111,7 +114,7 @@ def at_layer(run: Run) -> str:
     if headline is None:
         return ""
     if headline.layer is not None:
-        word = "chosen layer" if headline.chosen else "layer"
+        word = "chosen layer" if headline.chosen and headline.direction else "layer"
         return f" at {word} {headline.layer}"
     if headline.layers:
         low, high = min(headline.layers.values()), max(headline.layers.values())

@@ -9,6 +9,8 @@ _DATASETS = {
     "pocket/sentiment": "pocket sentiment",
     "tatoeba": "Tatoeba",
     "pocket/bitext": "pocket bitext",
+    "bucc2018/dev": "BUCC 2018 dev",
+    "bucc2018/test": "BUCC 2018 test",
 }
 _DIRECTIONS = {
     "en-xx": "English queries",

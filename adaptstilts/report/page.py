@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from adaptstilts.record.files import write_text
 from adaptstilts.report import (
+    beside,
     caption,
     detail,
     diagnostics,
@@ -102,6 +103,8 @@ def html(run: Run) -> str:
                 if system != run.baseline and (table := detail.languages(run, system))
             ],
             groups=detail.groups(run),
+            references=beside.references(run),
+            mined=beside.mined(run),
             dynamics=[part for drawn in _during(run) for part in drawn if part],
             unplotted=caption.unplotted(run),
             views=diagnostics.other_views(run),

@@ -155,7 +155,7 @@ def test_keys_follow_from_the_encoder_and_the_sentences(recipe: Path) -> None:
     assert [one == other for one, other in zip(changed, same, strict=True)] == [
         *(True, False, True, True, False, True)
     ]
-    assert len(keys("measure[1].tatoeba.languages=[de, tr]", "references.trained=null")) == 4
+    assert len(keys("references={letters: {encoder: 'letters:Letters'}}")) == 2
 
 
 def test_snapshots_of_a_training_are_not_joined(recipe: Path) -> None:
