@@ -96,7 +96,7 @@ def test_the_tables_cover_systems_layers_directions_and_languages(undisturbed: P
     scores = [row for row in read_scores(undisturbed / "scores.parquet") if row.layer is not None]
     finished = [row for row in scores if row.trained_share is None]
     assert {row.system for row in finished} == {"base", "sst2", "sst2_negated"}
-    assert {row.language for row in finished} == {"de", "fr", "macro"}
+    assert {row.language for row in finished} == {"de", "fr", "macro", "micro"}
     assert {row.direction for row in finished} == {"both", "en-xx", "xx-en"}
     assert {row.layer for row in finished} == set(range(7))
     assert {row.benchmark for row in finished} == {"pocket/bitext"}
@@ -113,7 +113,8 @@ def test_effects_are_the_differences_of_the_scores(undisturbed: Path) -> None:
     }
     effects = read_effects(undisturbed / "effects.parquet")
     assert {row.system for row in effects} == {"sst2", "sst2_negated"}
-    for row in effects:
+    assert {row.trained_share for row in effects} == {None, 0.5, 1.0}
+    for row in (row for row in effects if row.trained_share is None):
         place = (row.language, row.direction, row.layer)
         expected = level[(row.system, *place)] - level[("base", *place)]
         assert row.value == pytest.approx(expected, abs=1e-6)
