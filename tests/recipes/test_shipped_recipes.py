@@ -18,6 +18,13 @@ FLOOR = 4
 
 # What makes a recipe short without leaving any of its parts out; each names what it changes.
 SHORTER = {
+    "alignment/sst2_with_controls.yaml": [
+        "seeds=[1, 2]",
+        "adapters.sst2.training.steps=5",
+        "adapters.sst2.training.tokens_per_batch=256",
+        "measure[0].tatoeba.languages=[de, fr, th]",
+        "measure[1].tatoeba.languages=[de]",
+    ],
     "sst2_tatoeba.yaml": [
         "adapters.sst2.training.steps=10",
         "adapters.sst2.training.tokens_per_batch=256",

@@ -22,11 +22,12 @@ from sentence_models import write_sentence_transformer
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.evaluation import TranslationEvaluator
 
+from adaptstilts.alignment.columns import Found
 from adaptstilts.alignment.protocol import PROTOCOLS, headline_layer
-from adaptstilts.alignment.score import Measured, scores
+from adaptstilts.alignment.score import Measured, Table, scores
 from adaptstilts.base.load import Base
 from adaptstilts.data.bitext import Bitext
-from adaptstilts.record.scores import MACRO
+from adaptstilts.record.scores import is_language
 from adaptstilts.task.languages import LANGUAGES
 
 BATCH = {"batch_size": 100}
@@ -95,13 +96,13 @@ def our_scores(sentences: Sentences, languages: tuple[str, ...]) -> dict[tuple[s
     """Language and metric → our score by the protocol `mteb`."""
     protocol = PROTOCOLS["mteb"]
     layer, _ = headline_layer(protocol, asked=None, layers=6)
-    measured = Measured("base", None, None, [sentences.found[code] for code in languages])
+    measured = Measured("base", (None,), None, [[Found(sentences.found[c], {}) for c in languages]])
     clusters = [np.arange(len(sentences.bitexts[code])) for code in languages]
-    rows = scores(measured, clusters, benchmark="tatoeba", protocol=protocol)
+    rows = scores(measured, Table("tatoeba", protocol, clusters, {}))
     return {
         (row.language, row.metric): row.value
         for row in rows
-        if row.layer == layer and row.language != MACRO
+        if row.layer == layer and is_language(row.language)
     }
 
 
@@ -162,8 +163,8 @@ def test_translation_evaluator(bundled: Sentences, model: SentenceTransformer, c
     text = bundled.bitexts[code]
     evaluator = TranslationEvaluator(text.foreign, text.english, write_csv=False)
     theirs = evaluator(model)
-    measured = Measured("base", None, None, [bundled.found[code]])
-    rows = scores(measured, [np.arange(len(text))], benchmark="tatoeba", protocol=PROTOCOLS["both"])
+    measured = Measured("base", (None,), None, [[Found(bundled.found[code], {})]])
+    rows = scores(measured, Table("tatoeba", PROTOCOLS["both"], [np.arange(len(text))], {}))
     ours = {r.direction: r.value for r in rows if r.layer == 6 and r.language == code}
     for direction, name in (
         ("xx-en", "src2trg_accuracy"),

@@ -16,10 +16,11 @@ from near_ties import ENCODED_APART, ROUNDING, parting
 from numpy.typing import NDArray
 from reference_sentences import LAYERS, Sentences
 
+from adaptstilts.alignment.columns import Found
 from adaptstilts.alignment.encode import encode
 from adaptstilts.alignment.protocol import PROTOCOLS, headline_layer
 from adaptstilts.alignment.retrieval import outcomes
-from adaptstilts.alignment.score import Measured, scores
+from adaptstilts.alignment.score import Measured, Table, scores
 from adaptstilts.base.load import Base, frozen_base, random_encoder
 from adaptstilts.base.shape import Shape
 from adaptstilts.record.scores import MACRO
@@ -86,9 +87,9 @@ def test_bundled_bitext(bundled: Sentences) -> None:
 def test_tatoeba_s_36_languages(real: Sentences) -> None:
     accuracies = check_every_language(real)
     assert tuple(accuracies) == LANGUAGE_SETS["xtreme36"]
-    measured = Measured("base", None, None, list(real.found.values()))
+    measured = Measured("base", (None,), None, [[Found(one, {}) for one in real.found.values()]])
     clusters = [np.arange(len(text)) for text in real.bitexts.values()]
-    rows = scores(measured, clusters, benchmark="tatoeba", protocol=PROTOCOLS["xtreme"])
+    rows = scores(measured, Table("tatoeba", PROTOCOLS["xtreme"], clusters, {}))
     (macro,) = (r.value for r in rows if (r.language, r.layer) == (MACRO, LAYER))
     assert 100 * macro == pytest.approx(np.mean(list(accuracies.values())), abs=0.02)
 

@@ -19,6 +19,7 @@ from adaptstilts.experiment.plan import Plan, plan
 from adaptstilts.experiment.stage import Train
 from adaptstilts.experiment.store import Summary, read_summary, snapshot_folder, stage_folder
 from adaptstilts.report import number
+from adaptstilts.report.controls import contrasts
 from adaptstilts.report.headline import findings
 from adaptstilts.report.load import Run, read_run
 from adaptstilts.report.section import adapters as adapter_rows
@@ -166,8 +167,10 @@ def test_trained_controls_keep_snapshots_and_only_task_heads(folder: Path, run: 
 def test_the_report_does_not_call_a_control_training_on_the_task(folder: Path, run: Run) -> None:
     said = {found.system: found.statement for found in findings(run)}
     assert "training changes" in said["sst2"]
-    for name in ("same_size", "shuffled", "mlm", "contrastive"):
-        assert said[name].startswith(f"System {name}")
+    controls = {"same_size", "shuffled", "mlm", "contrastive"}
+    assert not controls & set(said), "they stand beside it, in a section of their own"
+    (found,) = contrasts(run)
+    assert {row.control for row in found.comparisons} == controls
     cells = {row["name"]: row for row in adapter_rows(run)}
     assert (cells["same_size"]["dev"], cells["same_size"]["test"]) == (number.ABSENT, number.ABSENT)
     assert cells["mlm"]["test"] == number.ABSENT

@@ -53,13 +53,13 @@ def test_a_seed_is_a_training_and_an_encoding_of_every_system_and_the_base_is_on
     for align in first.aligns:
         assert align.seed == (None if align.system == "base" else int(align.name[-1]))
         for update in align.updates:
-            assert update.training == found[f"{update.adapter}-seed{align.seed}"].key
+            assert update.key == found[f"{update.adapter}-seed{align.seed}"].key
     assert [align.name for align in first.baselines] == ["base"]
     # Stages stand in the plan once, each after what it needs.
     keys = [stage.key for stage in planned.stages]
     assert len(keys) == len(set(keys))
     for align in (*first.aligns, *second.aligns):
-        assert all(keys.index(u.training) < keys.index(align.key) for u in align.updates)
+        assert all(keys.index(u.key) < keys.index(align.key) for u in align.updates)
         assert keys.index(align.key) < keys.index(first.key) or align in second.aligns
 
 
@@ -79,7 +79,8 @@ def test_seeds_share_their_trainings_with_recipes_of_fewer() -> None:
 def test_seeds_do_not_change_an_adapter_s_size_or_memory() -> None:
     budget = estimate(plan(SMOKE))
     assert budget is not None
-    assert set(budget.training_bytes) == set(budget.adapter_parameters) == {"sst2", "same_size"}
+    assert set(budget.adapter_parameters) == {"sst2", "same_size"}
+    assert set(budget.training_bytes) == {"sst2"}, "a random adapter is not trained"
 
 
 def test_a_sweep_is_a_system_for_each_factor() -> None:

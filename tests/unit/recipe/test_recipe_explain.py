@@ -81,7 +81,11 @@ def test_every_field_is_explained_in_one_sentence(section: type[BaseModel]) -> N
 
 def test_explain_lists_every_key_once() -> None:
     keys = [entry.key for entry in explain()]
-    expected = {place + name for section, place in PLACES.items() for name in section.model_fields}
+    expected = {
+        place + (field.alias or name)
+        for section, place in PLACES.items()
+        for name, field in section.model_fields.items()
+    }
     # The way to choose a layer is told for both benchmarks.
     expected |= {f"measure.bitext.select.{name}" for name in Select.model_fields}
     assert len(keys) == len(set(keys))

@@ -193,7 +193,7 @@ TATOEBA = "measure[0].tatoeba"
             "- tatoeba: {languages: [de, fr]}",
             "- §{}",
             "measure[0]",
-            "exactly one of `tatoeba` and `bitext`",
+            "exactly one of `tatoeba`, `bitext` and `bucc`",
         ),
         ("report:\n  baseline: base", "§report: {}", "report", "`baseline` is missing"),
         ("name: trial\n", "§", "recipe", "`name` is missing (a short name; "),
