@@ -60,6 +60,7 @@ ROOMS = {
         "metric",
         "record/scores.py",
         "task/strata.py",
+        "experiment/held_out.py",
         "experiment/inputs.py",
         "experiment/refer_stage.py",
         "experiment/score_stage.py",

@@ -14,6 +14,7 @@ from adaptstilts.composition.expression import adapter_weights
 from adaptstilts.data.source import Profile, Source, mirror_root, open_sources
 from adaptstilts.errors import Problem, RecipeError
 from adaptstilts.experiment import bitexts, mining, stored_adapters
+from adaptstilts.experiment.held_out import same_tables
 from adaptstilts.experiment.key import stage_key
 from adaptstilts.experiment.machine import (
     Choice,
@@ -209,7 +210,7 @@ class _Builder:
             if deepest > depth:
                 message = f"layer {deepest} is not there: the base has layers 0 to {depth}"
                 raise self._problem((*place, *name), message)
-        selection = self._selection(section, located, layers, trained)
+        selection = self._selection(section, place, located, layers, trained)
         headline = None
         if selection is None:
             try:
@@ -353,6 +354,7 @@ class _Builder:
     def _selection(
         self,
         section: Tatoeba | OwnBitext,
+        place: KeyPath,
         scored: dict[str, Located],
         layers: tuple[int, ...],
         trained: Trainings,
@@ -365,6 +367,13 @@ class _Builder:
         aligns: tuple[Align, ...] = ()
         if select.bitext is not None:
             found, notices = bitexts.held_out(select.bitext, self.folder, list(scored))
+            twice = same_tables(found, scored)
+            if twice:
+                message = (
+                    f"the held-out table is the scored one in {', '.join(twice)}; name other "
+                    "sentences, or write `on: oracle`, which says what it is"
+                )
+                raise self._problem((*place, "select", "bitext"), message)
             self.notices += notices
             name = self.recipe.report.baseline
             extras = Extras(needs_everything(section), (), False)

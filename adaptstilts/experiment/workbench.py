@@ -11,10 +11,11 @@ from adaptstilts.base.identity import Identity
 from adaptstilts.base.load import Base, check_device, load_base, load_tokenizer
 from adaptstilts.base.vocabulary import used_pieces
 from adaptstilts.data.tokens import tokenize
+from adaptstilts.experiment.held_out import require_other_pairs
 from adaptstilts.experiment.inputs import read_bitexts, task_texts
 from adaptstilts.experiment.mining_inputs import MiningTokens, mining_tokens
 from adaptstilts.experiment.plan import Plan
-from adaptstilts.experiment.stage import Align, Located, Mine, Stage, Train
+from adaptstilts.experiment.stage import Align, Located, Mine, Score, Stage, Train
 from adaptstilts.experiment.watch import Watcher
 from adaptstilts.training.classification import Labelled
 
@@ -67,12 +68,15 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
         watcher: Who is told.
 
     Raises:
-        DataError: A table is broken.
+        DataError: A table is broken, or does not serve for what is measured.
         HubError: The base cannot be had.
         MachineError: The device is not there.
     """
     settings = plan.recipe.base
     check_device(settings.device)
+    for score in plan.stages:
+        if isinstance(score, Score):  # said before a training, not after
+            require_other_pairs(score)
     tokenizer = load_tokenizer(plan.identity, settings.revision)
     shape = plan.identity.shape
     # The first two positions are XLM-R's padding offset.

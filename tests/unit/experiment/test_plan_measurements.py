@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from adaptstilts.errors import DataError
+from adaptstilts.errors import DataError, RecipeError
 from adaptstilts.experiment.budget import estimate
+from adaptstilts.experiment.held_out import require_other_pairs
 from adaptstilts.experiment.plan import Plan, plan
+from adaptstilts.experiment.score_stage import score
 from adaptstilts.experiment.stage import Align, Extras, Score, Train
+from adaptstilts.experiment.watch import Silence
 
 SMOKE = Path(__file__).resolve().parents[3] / "recipes" / "smoke" / "alignment.yaml"
 TATOEBA, OWN = "measure.0.tatoeba", "measure.1.bitext"
@@ -53,13 +56,13 @@ def test_a_seed_is_a_training_and_an_encoding_of_every_system_and_the_base_is_on
     for align in first.aligns:
         assert align.seed == (None if align.system == "base" else int(align.name[-1]))
         for update in align.updates:
-            assert update.training == found[f"{update.adapter}-seed{align.seed}"].key
+            assert update.key == found[f"{update.adapter}-seed{align.seed}"].key
     assert [align.name for align in first.baselines] == ["base"]
     # Stages stand in the plan once, each after what it needs.
     keys = [stage.key for stage in planned.stages]
     assert len(keys) == len(set(keys))
     for align in (*first.aligns, *second.aligns):
-        assert all(keys.index(u.training) < keys.index(align.key) for u in align.updates)
+        assert all(keys.index(u.key) < keys.index(align.key) for u in align.updates)
         assert keys.index(align.key) < keys.index(first.key) or align in second.aligns
 
 
@@ -162,6 +165,36 @@ def test_held_out_sentences_of_a_folder_have_english_second_whichever_file_there
     for place, words in ((folder, "no sentences in any of de fr"), (tmp_path / "x", "no folder")):
         with pytest.raises(DataError, match=words):
             plan(SMOKE, overrides=[f"{OWN}.select.bitext={place}"])
+
+
+def refused(*overrides: str) -> tuple[str, str]:
+    """Where planning finds the one mistake, and what it says."""
+    with pytest.raises(RecipeError) as caught:
+        plan(SMOKE, overrides=overrides)
+    (problem,) = caught.value.problems
+    return problem.path, problem.message
+
+
+def test_a_layer_is_not_chosen_on_the_very_table_that_is_scored(tmp_path: Path) -> None:
+    where, said = refused(f"{TATOEBA}.select={{on: held_out, bitext: pocket}}")
+    assert where == "measure[0].tatoeba.select.bitext"
+    assert "the scored one in de, fr, tr" in said
+    (tmp_path / "de-en.tsv").write_bytes((SMOKE.parent / "words" / "de-en.tsv").read_bytes())
+    where, said = refused(f"{OWN}.select.bitext={tmp_path}")
+    assert where == "measure[1].bitext.select.bitext"
+    assert "the scored one in de;" in said
+
+
+def test_a_layer_is_not_chosen_on_pairs_that_are_scored_in_whatever_file(tmp_path: Path) -> None:
+    lines = (SMOKE.parent / "words" / "de-en.tsv").read_text().splitlines()
+    german, english = lines[0].split("\t")
+    # English alone may recur; a pair may not, in either order of the columns.
+    (tmp_path / "en-de.tsv").write_text(f"{english}\t{german}\n{english}\tGanz anders.\n")
+    stage = scores(plan(SMOKE, overrides=[f"{OWN}.select.bitext={tmp_path}"]))[1]
+    with pytest.raises(DataError, match=r"words: .*scored too \(1 of 2 in de\)"):
+        score(stage, Silence())
+    (tmp_path / "en-de.tsv").write_text(f"{english}\tGanz anders.\n")
+    require_other_pairs(scores(plan(SMOKE, overrides=[f"{OWN}.select.bitext={tmp_path}"]))[1])
 
 
 def test_own_sentences_lie_beside_the_recipe(tmp_path: Path) -> None:
