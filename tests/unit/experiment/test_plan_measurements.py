@@ -10,7 +10,7 @@ from adaptstilts.errors import DataError, RecipeError
 from adaptstilts.experiment.budget import estimate
 from adaptstilts.experiment.held_out import require_other_pairs
 from adaptstilts.experiment.plan import Plan, plan
-from adaptstilts.experiment.score_stage import score
+from adaptstilts.experiment.score_stage import score as carry_out
 from adaptstilts.experiment.stage import Align, Extras, Score, Train
 from adaptstilts.experiment.watch import Silence
 
@@ -192,9 +192,44 @@ def test_a_layer_is_not_chosen_on_pairs_that_are_scored_in_whatever_file(tmp_pat
     (tmp_path / "en-de.tsv").write_text(f"{english}\t{german}\n{english}\tGanz anders.\n")
     stage = scores(plan(SMOKE, overrides=[f"{OWN}.select.bitext={tmp_path}"]))[1]
     with pytest.raises(DataError, match=r"words: .*scored too \(1 of 2 in de\)"):
-        score(stage, Silence())
+        carry_out(stage, Silence())
     (tmp_path / "en-de.tsv").write_text(f"{english}\tGanz anders.\n")
     require_other_pairs(scores(plan(SMOKE, overrides=[f"{OWN}.select.bitext={tmp_path}"]))[1])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "layer"),
+    [
+        ([f"{TATOEBA}.select=null", f"{TATOEBA}.protocol=mteb", f"{TATOEBA}.layers=[3, 4]"], 6),
+        ([f"{OWN}.select=null", f"{OWN}.protocol=xsim", f"{OWN}.layers=[4]"], 6),
+    ],
+)
+def test_the_protocol_s_own_layer_is_among_those_that_are_measured(
+    overrides: list[str], layer: int
+) -> None:
+    where, said = refused(*overrides)
+    assert where == f"measure[{overrides[0][8]}].{overrides[0][10:].split('.')[0]}.layers"
+    assert f"layer {layer}" in said
+    assert "add it to `layers`" in said
+    named = plan(SMOKE, overrides=[*overrides, overrides[0].replace("select=null", "layer=4")])
+    assert 4 in [one.headline.layer for one in scores(named) if one.headline is not None]
+
+
+@pytest.mark.parametrize(
+    ("override", "where"),
+    [
+        (f"{TATOEBA}.languages=[de]", "measure[0].tatoeba.select.on"),
+        (
+            f"{OWN}={{layers: [4, 6], pairs: {{de-en: words/de-en.tsv}}, "
+            "select: {on: leave_languages_out}}",
+            "measure[1].bitext.select.on",
+        ),
+    ],
+)
+def test_one_language_is_no_other_languages(override: str, where: str) -> None:
+    found, said = refused(override)
+    assert found == where
+    assert "two or more languages" in said
 
 
 def test_own_sentences_lie_beside_the_recipe(tmp_path: Path) -> None:
@@ -258,7 +293,7 @@ def test_how_it_is_scored_decides_the_scoring_s_key_alone(override: str) -> None
 
 
 def test_neither_the_order_of_spaces_nor_the_margin_decides_a_key() -> None:
-    assert keys() == keys(f"{TATOEBA}.spaces=[averaged, centred]", "report.margin=2%")
+    assert keys() == keys(f"{TATOEBA}.spaces=[without_top_pcs, centred]", "report.margin=2%")
 
 
 def test_a_search_by_margin_is_done_where_the_protocol_counts_it() -> None:
