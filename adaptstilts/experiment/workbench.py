@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adaptstilts.alignment.corpus import Corpus, corpus
+from adaptstilts.alignment.spaces import require_pairs
 from adaptstilts.base.identity import Identity
 from adaptstilts.base.load import Base, check_device, load_base, load_tokenizer
 from adaptstilts.base.vocabulary import used_pieces
@@ -95,6 +96,8 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
             if what not in shared:
                 shared[what] = _bitext_tokens(stage.bitexts, tokenizer, longest)
             bitexts[stage.key] = shared[what]
+            sides = shared[what].corpus
+            require_pairs(stage.extras.spaces, sides.foreign, sides.english)
         elif isinstance(stage, Mine):
             sets = [one.name for splits in stage.corpora.values() for one in splits.values()]
             place = (stage.protocol.max_length, *sets)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adaptstilts.errors import DataError, RecipeError
+from adaptstilts.experiment import workbench
 from adaptstilts.experiment.budget import estimate
 from adaptstilts.experiment.held_out import require_other_pairs
 from adaptstilts.experiment.plan import Plan, plan
@@ -16,6 +17,7 @@ from adaptstilts.experiment.watch import Silence
 
 SMOKE = Path(__file__).resolve().parents[3] / "recipes" / "smoke" / "alignment.yaml"
 TATOEBA, OWN = "measure.0.tatoeba", "measure.1.bitext"
+ALL_OWN = [f"{OWN}.systems=all"]
 ONE_SYSTEM = ["systems.strength=sst2"]
 
 
@@ -110,6 +112,12 @@ def test_a_control_is_compared_with_what_it_is_a_control_of() -> None:
     assert twice.contrasts == (("sst2", "same_size"), ("strength", "same_size"))
 
 
+def test_a_control_that_is_the_baseline_is_compared_with_once() -> None:
+    first, _ = scores(plan(SMOKE, overrides=["report.baseline=same_size", *ALL_OWN]))
+    assert first.contrasts == ()
+    assert {align.system for align in first.baselines} == {"same_size"}
+
+
 def test_the_lowest_layer_that_an_adapter_changes_is_known() -> None:
     lowest = {align.system: align.first_layer for align in scores(plan(SMOKE))[0].aligns}
     assert lowest == {
@@ -165,6 +173,21 @@ def test_held_out_sentences_of_a_folder_have_english_second_whichever_file_there
     for place, words in ((folder, "no sentences in any of de fr"), (tmp_path / "x", "no folder")):
         with pytest.raises(DataError, match=words):
             plan(SMOKE, overrides=[f"{OWN}.select.bitext={place}"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("de-en.tsv", "1\tJa.\tYes.\n2\tNein.\tNo.\n"),
+        ("en-de.tsv", "Yes.\tJa.\t1\n"),
+        ("de-en.tsv", "Ja.\n"),
+        ("de-en.jsonl", '{"id": "1", "de": "Ja.", "en": "Yes."}\n'),
+    ],
+)
+def test_a_held_out_file_has_two_columns(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=rf"{name}: [13] columns? where .* two"):
+        plan(SMOKE, overrides=[f"{OWN}.select.bitext={tmp_path}"])
 
 
 def refused(*overrides: str) -> tuple[str, str]:
@@ -230,6 +253,26 @@ def test_one_language_is_no_other_languages(override: str, where: str) -> None:
     found, said = refused(override)
     assert found == where
     assert "two or more languages" in said
+
+
+@pytest.mark.parametrize(
+    ("space", "pairs"), [("centred", 1), ("whitened", 1), ("without_top_pcs", 2)]
+)
+def test_a_space_of_too_few_pairs_is_refused_before_the_base_is_loaded(
+    space: str, pairs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (SMOKE.parent / "words" / "de-en.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "few.tsv").write_text("".join(lines[:pairs]))
+    path = tmp_path / "few.tsv"
+    overrides = [f"{OWN}.pairs.de-en={path}", f"{OWN}.spaces=[{space}]", f"{OWN}.select=null"]
+    planned = plan(SMOKE, overrides=[*overrides, f"{OWN}.layer=4"])
+
+    def load(*_: object, **__: object) -> None:
+        pytest.fail("the base was loaded")
+
+    monkeypatch.setattr(workbench, "load_base", load)
+    with pytest.raises(DataError, match=rf"de: {pairs} sentence pairs? .*`{space}`"):
+        workbench.open_workbench(planned, scores(planned)[1].aligns, Silence())
 
 
 def test_own_sentences_lie_beside_the_recipe(tmp_path: Path) -> None:
