@@ -214,7 +214,7 @@ class _Builder:
             "selection": None
             if selection is None
             else (selection.on, selection.layers, [align.key for align in selection.aligns]),
-            "aligns": [(align.key, align.system, align.seed) for align in aligns],
+            "aligns": [(one.key, one.system, one.seed, one.trained_share) for one in aligns],
             "baseline": baseline,
             "baselines": [align.key for align in baselines],
             "protocol": protocol.name,
