@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adaptstilts.alignment.retrieval import Retrieval, retrieve
+from adaptstilts.errors import DataError
 from adaptstilts.metric.space import averaged, centred, whitened, without_top_pcs
 
 Sides = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -20,6 +21,42 @@ BY_LAYER: dict[str, Callable[[NDArray[Any], NDArray[Any]], Sides]] = {
     "whitened": whitened,
 }
 AVERAGED = "averaged"
+
+# Of fewer pairs nothing is left: one vector less the mean of one, four directions less three.
+FEWEST_PAIRS = {"centred": 2, "without_top_pcs": 3, "whitened": 2, AVERAGED: 1}
+
+
+def require_pairs(
+    spaces: Sequence[str],
+    foreign: Mapping[str, Sequence[int]],
+    english: Mapping[str, Sequence[int]],
+) -> None:
+    """Refuses spaces that are not defined on so few sentences, before anything is encoded.
+
+    Args:
+        spaces: `averaged` or keys of `BY_LAYER`.
+        foreign: For each language the sentence of each item's foreign side.
+        english: For each language the sentence of each item's English side.
+
+    Raises:
+        DataError: A language has too few pairs, or the same sentence all along one side, which
+            less its mean is nothing; names language, space and number of pairs.
+    """
+    for language, sentences in foreign.items():
+        pairs = len(sentences)
+        distinct = min(len(set(sentences)), len(set(english[language])))
+        for space in spaces:
+            fewest = FEWEST_PAIRS[space]
+            if pairs >= fewest and distinct >= min(fewest, 2):
+                continue
+            what = f"{pairs} sentence pair{'s' * (pairs != 1)}"
+            if pairs >= fewest:
+                what += ", with one and the same sentence all along one side,"
+            raise DataError(
+                f"{language}: {what} cannot be searched in the space `{space}`, which needs at "
+                f"least {fewest} different ones; add sentences, or take the language or the space "
+                "out of the measurement"
+            )
 
 
 def retrieve_in(

@@ -25,6 +25,8 @@ from adaptstilts.record.scores import (
 from adaptstilts.report import number
 from adaptstilts.report.headline import POCKET_LINE
 
+LESS_IS_BETTER = ("xsim_error",)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -91,7 +93,7 @@ def found_in(folder: Path) -> Found:
 def render(found: Found) -> RenderableType:
     """The tables: layers, languages, other ways to score; then what each adapter changes."""
     headline = found.headline
-    how = f"{headline.metric} {headline.direction}, protocol {headline.protocol}"
+    how = f"{_metric(headline.metric)} {headline.direction}, protocol {headline.protocol}"
     lines: list[RenderableType] = []
     if found.record.profile == "pocket":
         lines.append(Text(POCKET_LINE, style="yellow"))
@@ -119,12 +121,17 @@ def render(found: Found) -> RenderableType:
                 ("metric", "direction", "space"),
                 found.others,
                 found.systems,
-                lambda row: (row.metric, row.direction or "", row.space or ""),
+                lambda row: (_metric(row.metric), row.direction or "", row.space or ""),
                 share=False,
             )
         )
     lines += [Text(""), *(Text(_sentence(row, headline), style="bold") for row in found.effects)]
     return Group(*lines)
+
+
+def _metric(metric: str) -> str:
+    """A metric's name; of one that counts errors with the word that less is better."""
+    return f"{metric} (lower is better)" if metric in LESS_IS_BETTER else metric
 
 
 def _layer(layer: int | None, leading: int | None) -> str:
@@ -174,6 +181,7 @@ def _sentence(row: Effect, headline: HeadlineRecord) -> str:
     return (
         f"{row.system} less {row.baseline} at layer {headline.layer}: "
         f"{number.points(row.value, decimals)} points ({interval}; n {number.count(row.n)})"
+        f"{'; lower is better' if headline.metric in LESS_IS_BETTER else ''}"
     )
 
 

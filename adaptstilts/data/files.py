@@ -101,6 +101,21 @@ class Files:
         return Rows(columns, Provenance(table.name, self.name, str(path), None, digest, n))
 
 
+def count_columns(path: Path) -> int:
+    """Number of columns in the first row of a `.tsv` or `.jsonl` file.
+
+    Args:
+        path: The file; either may be `.gz`.
+
+    Raises:
+        DataError: The file is missing or broken, or its first row is no JSON object.
+    """
+    first = rows_.read_bytes(path).split(b"\n", maxsplit=1)[0]
+    if path.name.lower().endswith(JSONL):
+        return len(rows_.parse(first, f"{path}, row 1"))
+    return first.count(b"\t") + 1
+
+
 def _are_places(columns: tuple[str, ...]) -> bool:
     """Whether columns are meant by their places, not by their names."""
     return bool(columns) and all(column.isdecimal() for column in columns)

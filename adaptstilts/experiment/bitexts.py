@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from adaptstilts.data.files import JSONL, TSV, Files
+from adaptstilts.data.files import JSONL, TSV, Files, count_columns
 from adaptstilts.data.hub import Hub
 from adaptstilts.data.pocket import Pocket
 from adaptstilts.data.source import Profile, Source, find
@@ -116,7 +116,8 @@ def held_out(named: str, folder: Path, codes: Sequence[str]) -> tuple[Bitexts, l
         The tables, and what the user should be told.
 
     Raises:
-        DataError: There is no such folder, or nothing in it is in one of the languages.
+        DataError: There is no such folder, nothing in it is in one of the languages, or a file
+            has not just two columns.
     """
     if named == BUNDLED:
         tables, pocket = BENCHMARKS["tatoeba"].tables, Pocket()
@@ -150,6 +151,12 @@ def _in_folder(root: Path, code: str) -> Located | None:
         for suffix in (*TSV, *JSONL):
             path = root / f"{stem}{suffix}"
             if path.is_file():
+                if (columns_there := count_columns(path)) != 2:
+                    raise DataError(
+                        f"{path}: {columns_there} column{'s' * (columns_there != 1)} where a "
+                        "held-out file has just two, a sentence and its translation; take any "
+                        "others, such as numbers of the rows, out"
+                    )
                 name = f"{root.name}/{code}-en"
                 return Located(Table(name, columns, "", None, None), Files({name: path}))
     return None

@@ -12,7 +12,16 @@ from typing import Any
 
 from adaptstilts.record.provenance import versions
 
-LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "numpy")
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "scipy",
+)
 SHARED = ("data", "base", "adapter", "experiment/inputs.py", "experiment/workbench.py")
 # The rooms whose code decides what a stage computes.
 ROOMS = {
@@ -59,7 +68,9 @@ ROOMS = {
         "data/bitext.py",
         "metric",
         "record/scores.py",
+        "task/languages.py",
         "task/strata.py",
+        "experiment/held_out.py",
         "experiment/inputs.py",
         "experiment/refer_stage.py",
         "experiment/score_stage.py",

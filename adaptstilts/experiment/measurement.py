@@ -14,6 +14,8 @@ from adaptstilts.recipe.recipe import Recipe
 def contrasts_of(recipe: Recipe, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Each measured system that is one adapter, with every measured control of it.
 
+    A control that is the baseline is passed over: every system is compared with that anyway.
+
     Args:
         recipe: The recipe.
         names: The measured systems.
@@ -22,7 +24,7 @@ def contrasts_of(recipe: Recipe, names: Sequence[str]) -> tuple[tuple[str, str],
     found = []
     for control, expression in systems.items():
         adapter = recipe.adapters.get(expression) if isinstance(expression, str) else None
-        if isinstance(adapter, Control):
+        if isinstance(adapter, Control) and control != recipe.report.baseline:
             found += [(name, control) for name, one in systems.items() if one == adapter.of]
     return tuple(found)
 

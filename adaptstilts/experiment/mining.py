@@ -90,6 +90,7 @@ def mined(
             {
                 "contrasts": contrasts,
                 "mines": [(one.key, one.system, one.seed) for one in mines],
+                "baseline": baseline,
                 "baselines": [one.key for one in baselines],
                 "protocol": changed.name,
                 "split": split,

@@ -9,18 +9,15 @@ from typing import Any
 
 from adaptstilts.adapter.folder import StoredAdapter
 from adaptstilts.alignment.protocol import PROTOCOLS, headline_layer
-from adaptstilts.base.identity import POCKET, Identity, identify
+from adaptstilts.base.identity import Identity, identify
 from adaptstilts.composition.expression import adapter_weights
-from adaptstilts.data.source import Profile, Source, mirror_root, open_sources
+from adaptstilts.data.source import Source, open_sources
 from adaptstilts.errors import Problem, RecipeError
 from adaptstilts.experiment import bitexts, mining, stored_adapters
+from adaptstilts.experiment.choice import choose
+from adaptstilts.experiment.held_out import same_tables
 from adaptstilts.experiment.key import stage_key
-from adaptstilts.experiment.machine import (
-    Choice,
-    choose_compute,
-    choose_device,
-    choose_profile,
-)
+from adaptstilts.experiment.machine import Choice, choose_compute, choose_device
 from adaptstilts.experiment.measurement import contrasts_of, extras_of, needs_everything, shares_of
 from adaptstilts.experiment.notices import data_notices
 from adaptstilts.experiment.refer import references
@@ -40,14 +37,12 @@ from adaptstilts.experiment.stage import (
 from adaptstilts.experiment.stored_adapters import origin
 from adaptstilts.experiment.trainings import Trainings, seeded, trainings
 from adaptstilts.recipe.bucc import Bucc
-from adaptstilts.recipe.load import load, profiles
 from adaptstilts.recipe.measure import Measure, OwnBitext, Tatoeba
 from adaptstilts.recipe.recipe import Recipe, without_sweeps
 from adaptstilts.recipe.system import NO_ADAPTER
 from adaptstilts.recipe.tree import KeyPath, spell
 from adaptstilts.record.provenance import hardware
 from adaptstilts.record.run import HardwareRecord
-from adaptstilts.task.registry import NAMES
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ def plan(
         MachineError: This machine cannot run it.
     """
     machine = HardwareRecord.model_validate(hardware())
-    choice, recipe = _choose(path, profile, overrides, mirror, machine)
+    choice, recipe = choose(path, profile, overrides, mirror, machine)
     device = choose_device(recipe.base.device, choice.profile, machine)
     compute = choose_compute(recipe.base.compute, device, machine)
     notices = [f"profile {choice.profile}: {choice.reason}"]
@@ -111,35 +106,6 @@ def plan(
     builder = _Builder(recipe, str(path), path.parent, choice, identity, sources, notices, stored)
     stages = tuple(builder.stages())
     return Plan(recipe, path, choice, identity, machine, stages, tuple(notices), stored)
-
-
-def _choose(
-    path: Path,
-    profile: str,
-    overrides: Sequence[str],
-    mirror: Path | None,
-    machine: HardwareRecord,
-) -> tuple[Choice, Recipe]:
-    """The profile and the recipe under it; a profile that was asked for is taken as it is."""
-    if profile == POCKET and POCKET not in profiles(path):
-        recipe = load(path, overrides=overrides, names=NAMES)
-        if recipe.base.model == POCKET:
-            return Choice("pocket", None, "the recipe itself uses the pocket base"), recipe
-    if profile != "auto":
-        recipe = load(path, profile=profile, overrides=overrides, names=NAMES)
-        kind: Profile = "pocket" if recipe.base.model == POCKET else "full"
-        return Choice(kind, profile, f"asked for by --profile {profile}"), recipe
-    # Only the base decides the profile, and an override may fit the chosen profile alone.
-    about_base = [text for text in overrides if text.startswith("base.")]
-    base = load(path, overrides=about_base, names=NAMES).base
-    choice = choose_profile(
-        offered=profiles(path),
-        base=base.model,
-        revision=base.revision,
-        has_mirror=mirror_root(mirror) is not None,
-        hardware=machine,
-    )
-    return choice, load(path, profile=choice.layer, overrides=overrides, names=NAMES)
 
 
 @dataclass
@@ -209,13 +175,19 @@ class _Builder:
             if deepest > depth:
                 message = f"layer {deepest} is not there: the base has layers 0 to {depth}"
                 raise self._problem((*place, *name), message)
-        selection = self._selection(section, located, layers, trained)
+        selection = self._selection(section, place, located, layers, trained)
         headline = None
         if selection is None:
             try:
                 layer, why = headline_layer(protocol, asked=section.layer, layers=depth)
             except LookupError as error:
                 raise self._problem((*place, "layer"), str(error)) from error
+            if layer not in layers:
+                message = (
+                    f"the headline is at layer {layer} ({why}), which is not measured; name "
+                    "another with `layer`, or add it to `layers`"
+                )
+                raise self._problem((*place, "layers"), message)
             headline = Headline(layer, why)
         names = list(self.recipe.systems) if section.systems == "all" else section.systems
         aligns = tuple(
@@ -242,7 +214,7 @@ class _Builder:
             "selection": None
             if selection is None
             else (selection.on, selection.layers, [align.key for align in selection.aligns]),
-            "aligns": [(align.key, align.system, align.seed) for align in aligns],
+            "aligns": [(one.key, one.system, one.seed, one.trained_share) for one in aligns],
             "baseline": baseline,
             "baselines": [align.key for align in baselines],
             "protocol": protocol.name,
@@ -353,6 +325,7 @@ class _Builder:
     def _selection(
         self,
         section: Tatoeba | OwnBitext,
+        place: KeyPath,
         scored: dict[str, Located],
         layers: tuple[int, ...],
         trained: Trainings,
@@ -361,10 +334,23 @@ class _Builder:
         select = section.select
         if select is None:
             return None
+        if select.on == "leave_languages_out" and len(scored) < 2:
+            message = (
+                f"only {' '.join(scored)} is scored, and to leave one out takes two or more "
+                "languages; add some, or name the headline's `layer`"
+            )
+            raise self._problem((*place, "select", "on"), message)
         candidates = layers if select.layer == "all" else tuple(sorted(select.layer))
         aligns: tuple[Align, ...] = ()
         if select.bitext is not None:
             found, notices = bitexts.held_out(select.bitext, self.folder, list(scored))
+            twice = same_tables(found, scored)
+            if twice:
+                message = (
+                    f"the held-out table is the scored one in {', '.join(twice)}; name other "
+                    "sentences, or write `on: oracle`, which says what it is"
+                )
+                raise self._problem((*place, "select", "bitext"), message)
             self.notices += notices
             name = self.recipe.report.baseline
             extras = Extras(needs_everything(section), (), False)

@@ -65,7 +65,7 @@ def write_tables(folder: Path, plan: Plan, summaries: dict[str, Summary]) -> Non
     """
     scores: list[tables.Score] = []
     effects: list[tables.Effect] = []
-    items: dict[str, list[tables.Items]] = {}
+    items: dict[str, dict[object, tables.Items]] = {}
     mined = []
     for stage in plan.stages:
         finished = stage_folder(stage.kind, stage.key)
@@ -81,12 +81,16 @@ def write_tables(folder: Path, plan: Plan, summaries: dict[str, Summary]) -> Non
             if isinstance(stage, ScoreMined):
                 mined.append(finished)
                 continue
-            name = stage.benchmark.rpartition("/")[2]
-            items.setdefault(name, []).extend(tables.read_items(finished / ITEMS))
+            # The whole name: a bitext of one's own may be called as the bundled one is.
+            rows = items.setdefault(stage.benchmark.replace("/", "."), {})
+            for row in tables.read_items(finished / ITEMS):
+                # Two measurements of one benchmark find the same where they search alike.
+                what = {**vars(row), "predictions": row.predictions.tobytes()}
+                rows.setdefault(tuple(what.values()), row)
     tables.write_scores(folder / "scores.parquet", scores)
     tables.write_effects(folder / "effects.parquet", effects)
     for name, rows in items.items():
-        tables.write_items(folder / "items" / f"{name}.parquet", rows)
+        tables.write_items(folder / "items" / f"{name}.parquet", list(rows.values()))
     write_curves(folder / "items", mined)
 
 

@@ -13,6 +13,7 @@ from adaptstilts.alignment.columns import Chosen, choose
 from adaptstilts.alignment.retrieval import outcomes
 from adaptstilts.alignment.score import Measured, Table, effects, scores
 from adaptstilts.experiment.align_stage import read_found, read_geometry
+from adaptstilts.experiment.held_out import require_other_pairs
 from adaptstilts.experiment.inputs import read_bitexts
 from adaptstilts.experiment.memory import peak_bytes
 from adaptstilts.experiment.refer_stage import reference_rows
@@ -38,8 +39,12 @@ def score(stage: Score, watcher: Watcher) -> Path:
 
     Returns:
         The stage's final folder.
+
+    Raises:
+        DataError: The layer would be chosen by pairs that are scored.
     """
     started = time.monotonic()
+    require_other_pairs(stage)
     texts, data = read_bitexts(stage.bitexts)
     table = Table(
         benchmark=stage.benchmark,

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adaptstilts.alignment.corpus import Corpus, corpus
+from adaptstilts.alignment.spaces import require_pairs
 from adaptstilts.base.identity import Identity
 from adaptstilts.base.load import Base, check_device, load_base, load_tokenizer
 from adaptstilts.base.vocabulary import used_pieces
 from adaptstilts.data.tokens import tokenize
+from adaptstilts.experiment.held_out import require_other_pairs
 from adaptstilts.experiment.inputs import read_bitexts, task_texts
 from adaptstilts.experiment.mining_inputs import MiningTokens, mining_tokens
 from adaptstilts.experiment.plan import Plan
-from adaptstilts.experiment.stage import Align, Located, Mine, Stage, Train
+from adaptstilts.experiment.stage import Align, Located, Mine, Score, Stage, Train
 from adaptstilts.experiment.watch import Watcher
 from adaptstilts.training.classification import Labelled
 
@@ -67,12 +69,15 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
         watcher: Who is told.
 
     Raises:
-        DataError: A table is broken.
+        DataError: A table is broken, or does not serve for what is measured.
         HubError: The base cannot be had.
         MachineError: The device is not there.
     """
     settings = plan.recipe.base
     check_device(settings.device)
+    for score in plan.stages:
+        if isinstance(score, Score):  # said before a training, not after
+            require_other_pairs(score)
     tokenizer = load_tokenizer(plan.identity, settings.revision)
     shape = plan.identity.shape
     # The first two positions are XLM-R's padding offset.
@@ -91,6 +96,8 @@ def open_workbench(plan: Plan, stages: Sequence[Stage], watcher: Watcher) -> Wor
             if what not in shared:
                 shared[what] = _bitext_tokens(stage.bitexts, tokenizer, longest)
             bitexts[stage.key] = shared[what]
+            sides = shared[what].corpus
+            require_pairs(stage.extras.spaces, sides.foreign, sides.english)
         elif isinstance(stage, Mine):
             sets = [one.name for splits in stage.corpora.values() for one in splits.values()]
             place = (stage.protocol.max_length, *sets)

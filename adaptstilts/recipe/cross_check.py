@@ -19,7 +19,8 @@ from adaptstilts.recipe.adapter import (
     is_control,
     is_stored,
 )
-from adaptstilts.recipe.measure import OwnBitext, Select, Tatoeba
+from adaptstilts.recipe.layer_rules import layers_fit, selection_fits
+from adaptstilts.recipe.measure import OwnBitext, Tatoeba
 from adaptstilts.recipe.names import Names
 from adaptstilts.recipe.outside_systems import outside_systems
 from adaptstilts.recipe.problems import Finding, suggestion, unknown_name
@@ -261,11 +262,15 @@ def _measures(pieces: _Pieces) -> Iterator[Finding]:
             if name not in pieces.systems:
                 message = unknown_name(name, "system", pieces.systems)
                 yield Finding((*here, "systems", place), message)
-        layer, layers = section.layer, section.layers
-        if layer is not None and isinstance(layers, list) and layer not in layers:
-            yield Finding((*here, "layer"), f"layer {layer} is not among `layers`")
+        yield from layers_fit(section, here)
         if section.select is not None:
-            yield from _select(section, section.select, (*here, "select"), pieces)
+            yield from selection_fits(
+                section,
+                section.select,
+                (*here, "select"),
+                systems=pieces.systems,
+                baseline=pieces.baseline,
+            )
         if section.during is not None:
             yield from _during(section, here, pieces)
         elif "every" in section.model_fields_set:
@@ -274,28 +279,6 @@ def _measures(pieces: _Pieces) -> Iterator[Finding]:
         if isinstance(section, OwnBitext):
             yield from _pairs(section, here)
             yield from _own_name(section, here, pieces)
-
-
-def _select(
-    section: Tatoeba | OwnBitext, select: Select, here: KeyPath, pieces: _Pieces
-) -> Iterator[Finding]:
-    """A choice of the layer fits what is measured, and says by what it is made."""
-    if section.layer is not None:
-        yield Finding(here, "give `layer` or `select`, not both", is_about_key=True)
-    if section.during is not None:
-        message = "a layer is chosen for finished systems; take `select` out of a measurement "
-        yield Finding(here, message + "that has `during`", is_about_key=True)
-    if (select.on == "held_out") != (select.bitext is not None):
-        word = "needs" if select.on == "held_out" else "takes no"
-        yield Finding(here, f"`on: {select.on}` {word} `bitext`", is_about_key=True)
-    if isinstance(select.layer, list) and isinstance(section.layers, list):
-        for place, layer in enumerate(select.layer):
-            if layer not in section.layers:
-                yield Finding((*here, "layer", place), f"layer {layer} is not among `layers`")
-    names = list(pieces.systems) if section.systems == "all" else section.systems
-    if pieces.baseline is not None and pieces.baseline not in names:
-        message = f"the baseline `{pieces.baseline}` decides the layer, so it must be measured here"
-        yield Finding(here, message, is_about_key=True)
 
 
 def _pairs(section: OwnBitext, here: KeyPath) -> Iterator[Finding]:

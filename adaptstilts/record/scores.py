@@ -224,7 +224,7 @@ def read_effects(path: Path) -> list[Effect]:
 
 
 def write_items(path: Path, rows: Sequence[Items]) -> None:
-    """Write `items/tatoeba.parquet`, whole or not at all.
+    """Write `items/<benchmark>.parquet`, whole or not at all.
 
     Args:
         path: The file to write or replace.

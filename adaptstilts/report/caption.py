@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from adaptstilts.record.scores import Effect, Score
 from adaptstilts.report import number
-from adaptstilts.report.finding import at_layer, chosen_how, findings
+from adaptstilts.report.finding import at_layer, choice_sentence, chosen_how, findings
 from adaptstilts.report.heat_map import changes
 from adaptstilts.report.load import Run
 from adaptstilts.report.moving import training_records
@@ -62,7 +62,7 @@ def caveats(run: Run) -> list[str]:
         return []
     seeds = max(row.effect.seeds for row in found)
     lines = [
-        f"Why this is the headline: {headline.why.rstrip('.')}.{chosen(run)}",
+        f"Why this is the headline: {headline.why.rstrip('.')}. {choice_sentence(run)}".rstrip(),
         "Macro is the plain mean over languages. Intervals of macro figures and of differences "
         "resample English sentences, the same for both systems and all languages; "
         + (

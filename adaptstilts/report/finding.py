@@ -20,6 +20,11 @@ _CHOSEN = {
     "leave_languages_out": "each language's layer was chosen by the baseline's score on all "
     "other languages",
 }
+# What such a choice of a layer still leaves of dependence.
+_DEPENDENCE = {
+    "oracle": "by the baseline's own noise too, which favours it, so effects lean downwards",
+    "leave_languages_out": "not fully independent: English sentences recur between languages",
+}
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,16 @@ def chosen_how(run: Run) -> str:
     if headline.direction is None:  # mining: its layer is named, its threshold is what was chosen
         said = said.replace("the layer", "the threshold").replace("sentences", "pairs")
     return said
+
+
+def choice_sentence(run: Run) -> str:
+    """How the layer was chosen, and what that leaves of dependence; empty as `chosen_how`."""
+    headline, how = run.record.headline, chosen_how(run)
+    if headline is None or not how:
+        return ""
+    is_layer = headline.direction is not None  # in mining the threshold is chosen, by each system
+    left = _DEPENDENCE.get(str(headline.chosen), "") if is_layer else ""
+    return f"{capitalized(how)}{f' ({left})' if left else ''}."
 
 
 def at_layer(run: Run) -> str:

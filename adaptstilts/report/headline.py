@@ -8,13 +8,14 @@ from adaptstilts.report.controls import Contrast, contrasts
 from adaptstilts.report.finding import (
     Finding,
     all_findings,
+    choice_sentence,
     chosen_how,
     collapsed,
     findings,
     trained_on,
 )
 from adaptstilts.report.load import Run
-from adaptstilts.report.naming import capitalized, dataset_name
+from adaptstilts.report.naming import dataset_name
 from adaptstilts.report.roles import control_systems
 from adaptstilts.report.selection import (
     headline_scores,
@@ -70,8 +71,8 @@ def headline_sentences(run: Run) -> list[str]:
     if not found:
         return ["This run measured no difference to a baseline, so it has no headline."]
     found += [contrast.summary for contrast in contrasts(run)]
-    how = chosen_how(run)
-    return [*found, f"{capitalized(how)}."] if how else found
+    how = choice_sentence(run)
+    return [*found, how] if how else found
 
 
 def extremes(run: Run, system: str) -> tuple[Effect, Effect] | None:

@@ -118,6 +118,18 @@ def test_the_tables_show_every_layer_and_language_with_its_interval(run: Path) -
     assert plan(recipe, profile="pocket").stages  # it can be run again from where it lies
 
 
+def test_of_errors_it_is_said_that_fewer_are_better(run: Path) -> None:
+    adapter = str(run / "adapters" / "sst2")
+    more = ("--protocol", "xsim", "--metrics", "all", "--layers", "6")
+    done = align(*LANGUAGES, "--adapter", adapter, *more, "--quiet", "--out", "errors")
+    assert done.exit_code == 0, done.output
+    said = done.stdout.splitlines()
+    about_errors = [line for line in said if "xsim_error" in line or " less base at " in line]
+    assert len(about_errors) >= 2
+    assert all("lower is better" in line for line in about_errors)
+    assert not any("lower is better" in line for line in said if line.startswith("mrr"))
+
+
 def own_file(path: Path, language: str, n: int) -> Path:
     """The first bundled pairs of a language, as a file of one's own."""
     rows = Pocket().read(BENCHMARKS["tatoeba"].tables[language])
@@ -178,6 +190,11 @@ def test_a_bad_line_is_named(tmp_path: Path) -> None:
         (["--layers", "0,3"], "--layer: layer 4 is not among"),
         (["--layers", "4-2"], "--layers 4-2: `4-2` is no layer and no range"),
         (["--layers", "4,7"], "--layers: layer 7 is not there"),
+        (
+            ["--layers", "3-5", "--spaces", "averaged"],
+            "--spaces: `averaged` is the mean of a layer",
+        ),
+        (["--layers", "3,4", "--protocol", "mteb"], "--layers: the headline is at layer 6"),
         (["--spaces", "bleached"], "--spaces: `bleached` is not one of centred"),
         (["--protocol", "xtrem"], "Invalid value for '--protocol'"),
         (["--revision"], "Option '--revision' requires an argument"),

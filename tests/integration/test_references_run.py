@@ -129,7 +129,9 @@ def test_all_metrics_where_they_are_asked_for(finished: Path) -> None:
 
 def test_they_are_no_treatment_and_no_items_of_the_base(finished: Path) -> None:
     assert read_effects(finished / "effects.parquet") == []
-    assert {row.system for row in read_items(finished / "items" / "bitext.parquet")} == {"base"}
+    assert {row.system for row in read_items(finished / "items" / "pocket.bitext.parquet")} == {
+        "base"
+    }
 
 
 def test_the_record_says_which_encoders(finished: Path, recipe: Path) -> None:

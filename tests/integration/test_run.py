@@ -60,7 +60,7 @@ def test_a_run_leaves_everything_that_is_promised(undisturbed: Path) -> None:
         "effects.parquet",
         "report.html",
         "log.jsonl",
-        "items/bitext.parquet",
+        "items/pocket.bitext.parquet",
         "items/sst2.sst2.json",
         "adapters/sst2/adapter_config.json",
         "adapters/sst2/adapter_model.safetensors",
@@ -128,7 +128,7 @@ def test_scores_follow_from_the_items(undisturbed: Path) -> None:
     }
     items = [
         row
-        for row in read_items(undisturbed / "items" / "bitext.parquet")
+        for row in read_items(undisturbed / "items" / "pocket.bitext.parquet")
         if row.trained_share is None
     ]
     assert len(items) == 3 * 2 * 2 * 7

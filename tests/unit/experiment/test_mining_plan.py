@@ -96,6 +96,16 @@ def test_keys_follow_from_what_decides_the_candidates(root: Path) -> None:
     assert not set(keys().values()) & set(same.values())
 
 
+def test_the_baseline_s_name_decides_the_scoring_s_key(root: Path) -> None:
+    text = RECIPE.replace("{base: none,", "{base: none, bare: none,")
+    first, second = (
+        score(planned(root, text=text.replace("baseline: base", f"baseline: {name}")))
+        for name in ("base", "bare")
+    )
+    assert [one.key for one in first.baselines] == [one.key for one in second.baselines]
+    assert first.key != second.key
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from adaptstilts.errors import DataError
+from adaptstilts.errors import DataError, RecipeError
+from adaptstilts.experiment import workbench
 from adaptstilts.experiment.budget import estimate
+from adaptstilts.experiment.held_out import require_other_pairs
 from adaptstilts.experiment.plan import Plan, plan
+from adaptstilts.experiment.score_stage import score as carry_out
 from adaptstilts.experiment.stage import Align, Extras, Score, Train
+from adaptstilts.experiment.watch import Silence
 
 SMOKE = Path(__file__).resolve().parents[3] / "recipes" / "smoke" / "alignment.yaml"
 TATOEBA, OWN = "measure.0.tatoeba", "measure.1.bitext"
@@ -108,6 +112,12 @@ def test_a_control_is_compared_with_what_it_is_a_control_of() -> None:
     assert twice.contrasts == (("sst2", "same_size"), ("strength", "same_size"))
 
 
+def test_a_control_that_is_the_baseline_is_compared_with_once() -> None:
+    first, _ = scores(plan(SMOKE, overrides=["report.baseline=same_size", f"{OWN}.systems=all"]))
+    assert first.contrasts == ()
+    assert {align.system for align in first.baselines} == {"same_size"}
+
+
 def test_the_lowest_layer_that_an_adapter_changes_is_known() -> None:
     lowest = {align.system: align.first_layer for align in scores(plan(SMOKE))[0].aligns}
     assert lowest == {
@@ -163,6 +173,106 @@ def test_held_out_sentences_of_a_folder_have_english_second_whichever_file_there
     for place, words in ((folder, "no sentences in any of de fr"), (tmp_path / "x", "no folder")):
         with pytest.raises(DataError, match=words):
             plan(SMOKE, overrides=[f"{OWN}.select.bitext={place}"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("de-en.tsv", "1\tJa.\tYes.\n2\tNein.\tNo.\n"),
+        ("en-de.tsv", "Yes.\tJa.\t1\n"),
+        ("de-en.tsv", "Ja.\n"),
+        ("de-en.jsonl", '{"id": "1", "de": "Ja.", "en": "Yes."}\n'),
+    ],
+)
+def test_a_held_out_file_has_two_columns(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=rf"{name}: [13] columns? where .* two"):
+        plan(SMOKE, overrides=[f"{OWN}.select.bitext={tmp_path}"])
+
+
+def refused(*overrides: str) -> tuple[str, str]:
+    """Where planning finds the one mistake, and what it says."""
+    with pytest.raises(RecipeError) as caught:
+        plan(SMOKE, overrides=overrides)
+    (problem,) = caught.value.problems
+    return problem.path, problem.message
+
+
+def test_a_layer_is_not_chosen_on_the_very_table_that_is_scored(tmp_path: Path) -> None:
+    where, said = refused(f"{TATOEBA}.select={{on: held_out, bitext: pocket}}")
+    assert where == "measure[0].tatoeba.select.bitext"
+    assert "the scored one in de, fr, tr" in said
+    (tmp_path / "de-en.tsv").write_bytes((SMOKE.parent / "words" / "de-en.tsv").read_bytes())
+    where, said = refused(f"{OWN}.select.bitext={tmp_path}")
+    assert where == "measure[1].bitext.select.bitext"
+    assert "the scored one in de;" in said
+
+
+def test_a_layer_is_not_chosen_on_pairs_that_are_scored_in_whatever_file(tmp_path: Path) -> None:
+    lines = (SMOKE.parent / "words" / "de-en.tsv").read_text().splitlines()
+    german, english = lines[0].split("\t")
+    # English alone may recur; a pair may not, in either order of the columns.
+    (tmp_path / "en-de.tsv").write_text(f"{english}\t{german}\n{english}\tGanz anders.\n")
+    stage = scores(plan(SMOKE, overrides=[f"{OWN}.select.bitext={tmp_path}"]))[1]
+    with pytest.raises(DataError, match=r"words: .*scored too \(1 of 2 in de\)"):
+        carry_out(stage, Silence())
+    (tmp_path / "en-de.tsv").write_text(f"{english}\tGanz anders.\n")
+    require_other_pairs(scores(plan(SMOKE, overrides=[f"{OWN}.select.bitext={tmp_path}"]))[1])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "layer"),
+    [
+        ([f"{TATOEBA}.select=null", f"{TATOEBA}.protocol=mteb", f"{TATOEBA}.layers=[3, 4]"], 6),
+        ([f"{OWN}.select=null", f"{OWN}.protocol=xsim", f"{OWN}.layers=[4]"], 6),
+    ],
+)
+def test_the_protocol_s_own_layer_is_among_those_that_are_measured(
+    overrides: list[str], layer: int
+) -> None:
+    where, said = refused(*overrides)
+    assert where == f"measure[{overrides[0][8]}].{overrides[0][10:].split('.')[0]}.layers"
+    assert f"layer {layer}" in said
+    assert "add it to `layers`" in said
+    named = plan(SMOKE, overrides=[*overrides, overrides[0].replace("select=null", "layer=4")])
+    assert 4 in [one.headline.layer for one in scores(named) if one.headline is not None]
+
+
+@pytest.mark.parametrize(
+    ("override", "where"),
+    [
+        (f"{TATOEBA}.languages=[de]", "measure[0].tatoeba.select.on"),
+        (
+            f"{OWN}={{layers: [4, 6], pairs: {{de-en: words/de-en.tsv}}, "
+            "select: {on: leave_languages_out}}",
+            "measure[1].bitext.select.on",
+        ),
+    ],
+)
+def test_one_language_is_no_other_languages(override: str, where: str) -> None:
+    found, said = refused(override)
+    assert found == where
+    assert "two or more languages" in said
+
+
+@pytest.mark.parametrize(
+    ("space", "pairs"), [("centred", 1), ("whitened", 1), ("without_top_pcs", 2)]
+)
+def test_a_space_of_too_few_pairs_is_refused_before_the_base_is_loaded(
+    space: str, pairs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (SMOKE.parent / "words" / "de-en.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "few.tsv").write_text("".join(lines[:pairs]))
+    path = tmp_path / "few.tsv"
+    overrides = [f"{OWN}.pairs.de-en={path}", f"{OWN}.spaces=[{space}]", f"{OWN}.select=null"]
+    planned = plan(SMOKE, overrides=[*overrides, f"{OWN}.layer=4"])
+
+    def load(*_: object, **__: object) -> None:
+        pytest.fail("the base was loaded")
+
+    monkeypatch.setattr(workbench, "load_base", load)
+    with pytest.raises(DataError, match=rf"de: {pairs} sentence pairs? .*`{space}`"):
+        workbench.open_workbench(planned, scores(planned)[1].aligns, Silence())
 
 
 def test_own_sentences_lie_beside_the_recipe(tmp_path: Path) -> None:
@@ -226,7 +336,7 @@ def test_how_it_is_scored_decides_the_scoring_s_key_alone(override: str) -> None
 
 
 def test_neither_the_order_of_spaces_nor_the_margin_decides_a_key() -> None:
-    assert keys() == keys(f"{TATOEBA}.spaces=[averaged, centred]", "report.margin=2%")
+    assert keys() == keys(f"{TATOEBA}.spaces=[without_top_pcs, centred]", "report.margin=2%")
 
 
 def test_a_search_by_margin_is_done_where_the_protocol_counts_it() -> None:

@@ -156,6 +156,25 @@ def test_what_does_not_fit(old: str, new: str, path: str, message: str) -> None:
         assert (told[0].line, told[0].column) == (line, column)
 
 
+@pytest.mark.parametrize("layers", ["[1, 2]", "[0, 2]", "[3]", "[0, 1, 3]"])
+def test_a_mean_of_all_layers_below_needs_them_all(layers: str) -> None:
+    for form in ("[averaged]", "[centred, averaged]"):
+        text = TEXT.replace("layers: [3, 4]", f"layers: {layers}, spaces: {form}")
+        with pytest.raises(RecipeError) as caught:
+            read(text)
+        (problem,) = caught.value.problems
+        place = form.count(",")
+        assert problem.path == f"measure[0].tatoeba.spaces[{place}]"
+        assert f"from 0 to {layers[-2]}" in problem.message
+    assert read(TEXT.replace("[3, 4]", f"{layers}, spaces: [centred]"))
+
+
+@pytest.mark.parametrize("layers", ["all", "[0, 1, 2]", "[2, 0, 1]", "[0]"])
+def test_a_mean_of_all_layers_below_has_them_all(layers: str) -> None:
+    text = TEXT.replace("layers: [3, 4]", f"layers: {layers}, spaces: [averaged]")
+    assert read(text).measure[0].retrieval.spaces == ["averaged"]
+
+
 def test_a_layer_is_not_chosen_during_training() -> None:
     text = TEXT.replace(
         "report:",

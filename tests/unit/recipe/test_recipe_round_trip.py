@@ -97,6 +97,13 @@ def systems(draw: st.DrawFn, adapter: str) -> Any:
     return {"sweep": {"of": system, "by": factors}} if factors else system
 
 
+def with_layers_below(measure: dict[str, Any]) -> dict[str, Any]:
+    """A mean of the layers up to each needs them all."""
+    if "averaged" in measure.get("spaces", []) and "layers" in measure:
+        return measure | {"layers": list(range(max(measure["layers"]) + 1))}
+    return measure
+
+
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     adapters = draw(st.lists(names.filter(lambda name: name != "none"), max_size=3, unique=True))
@@ -111,7 +118,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
                     "languages": texts | st.lists(texts, min_size=1, unique=True),
                     **measured,
                 },
-            ),
+            ).map(with_layers_below),
             min_size=1,
             max_size=3,
         )
