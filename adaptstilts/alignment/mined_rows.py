@@ -167,7 +167,9 @@ def mined_effects(measured: MinedSystem, baseline: MinedSystem, table: MiningTab
                     baseline=baseline.system,
                     low90=float(summary.low90[F1]),
                     high90=float(summary.high90[F1]),
-                    detectable=detectable(float(summary.error[F1])),
+                    detectable=detectable(
+                        float(summary.error[F1]), freedom=float(summary.freedom[F1])
+                    ),
                     p=None,
                     p_holm=None,
                     h=None,

@@ -128,7 +128,9 @@ def effects(measured: Measured, baseline: Measured, table: Table) -> list[Effect
                     baseline=baseline.system,
                     low90=float(summary.low90[place]),
                     high90=float(summary.high90[place]),
-                    detectable=detectable(float(summary.error[place])),
+                    detectable=detectable(
+                        float(summary.error[place]), freedom=float(summary.freedom[place])
+                    ),
                     p=p,
                     p_holm=adjusted,
                     h=cohens_h(min(ours, 1.0), min(theirs, 1.0)) if is_share else None,

@@ -116,6 +116,11 @@ def test_a_seed_meets_its_own_seed_of_the_baseline() -> None:
         assert (row.value, row.low, row.high) == (0, 0, 0)
 
 
+def test_a_detectable_effect_of_few_seeds_is_larger_than_their_interval() -> None:
+    for row in mined_effects(system("sst2", 1, 2), system("base", None), TABLE):
+        assert row.detectable > (row.high - row.low) / 2 * (1.2 if row.seed is None else 1.0)
+
+
 def test_a_threshold_from_elsewhere_is_kept_and_named() -> None:
     threshold = Threshold(1.5, "bucc2018/zh-en/dev")
     found = cut(candidates(3, "zh"), gold("zh"), name="bucc2018/zh-en/test", threshold=threshold)
