@@ -111,7 +111,7 @@ class Effect:
         p: Exact sign test of the items that differ (McNemar's test where items are right or
             wrong); one language and one seed only, else None.
         p_holm: `p` adjusted, by Holm, for the languages of the row's measurement.
-        h: Cohen's h, for accuracies; None for other metrics.
+        h: Cohen's h, for accuracies and rates of errors, which are shares; None for other metrics.
     """
 
     system: str

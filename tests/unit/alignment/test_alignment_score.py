@@ -162,7 +162,7 @@ def test_an_effect_is_the_difference_of_two_scores(name: str, system: Measured) 
         assert row.n == ours[cell(row)].n
         assert row.seeds == ours[cell(row)].seeds
         assert (row.system, row.baseline) == ("sst2", "base")
-        if row.metric == "accuracy":
+        if row.metric in ("accuracy", "xsim_error"):
             angles = [2 * np.arcsin(np.sqrt(one.value)) for one in (ours[cell(row)], base)]
             assert row.h == pytest.approx(angles[0] - angles[1], abs=1e-6)
         else:
