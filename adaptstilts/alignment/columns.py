@@ -24,6 +24,9 @@ ALL_METRICS: tuple[Metric, ...] = (
     "cosine_gap",
 )
 
+# How the names of metrics begin that are shares of items which are right, or wrong.
+SHARES = ("accuracy", "xsim")
+
 
 @dataclass(frozen=True)
 class Column:
@@ -129,7 +132,7 @@ def _of(found: Found, space: str) -> Retrieval:
 
 def is_binary(column: Column) -> bool:
     """Whether each outcome is 0 or 1, so that an interval for a share fits."""
-    return column.direction != BOTH and column.metric.startswith(("accuracy", "xsim"))
+    return column.direction != BOTH and column.metric.startswith(SHARES)
 
 
 def best_layer(values: NDArray[Any], layers: Sequence[int], candidates: Sequence[int]) -> int:

@@ -115,8 +115,9 @@ def mined_scores(measured: MinedSystem, table: MiningTable) -> list[Score]:
         table: How it is scored.
     """
     rows: list[Score] = []
-    for places in _by_seed(measured):
-        cuts = [measured.cuts[place] for place in places]
+    cuts_of = dict(zip(measured.seeds, measured.cuts, strict=True))
+    for seeds in _by_seed(measured.seeds):
+        cuts = [cuts_of[seed] for seed in seeds]
         summaries = _over_languages(
             {
                 language: (
@@ -128,7 +129,7 @@ def mined_scores(measured: MinedSystem, table: MiningTable) -> list[Score]:
         )
         for language, summary in summaries.items():
             rows += [
-                Score(**_cell(measured, table, places, language, summary, METRICS.index(metric)))
+                Score(**_cell(measured, table, seeds, language, summary, METRICS.index(metric)))
                 for metric in ("f1", "precision", "recall")
             ]
     return rows
@@ -137,7 +138,8 @@ def mined_scores(measured: MinedSystem, table: MiningTable) -> list[Score]:
 def mined_effects(measured: MinedSystem, baseline: MinedSystem, table: MiningTable) -> list[Effect]:
     """Paired differences in F1 of a system to a baseline, over the same groups of pairs.
 
-    A seed of the system is compared with the same seed of the baseline, or with its only one.
+    A seed of the system is compared with the same seed of the baseline, or with its only one. The
+    bare base has no seeds, so it is compared with each of the baseline's, and the rows say which.
     There is no test of single items: F1 is no mean over them.
 
     Args:
@@ -145,11 +147,13 @@ def mined_effects(measured: MinedSystem, baseline: MinedSystem, table: MiningTab
         baseline: What the baseline mined in the same sets.
         table: How both are scored.
     """
-    partner = dict(zip(baseline.seeds, baseline.cuts, strict=True))
+    paired = max((measured.seeds, baseline.seeds), key=len)  # of equals the system's
+    ours_of = dict(zip(measured.seeds, measured.cuts, strict=True))
+    theirs_of = dict(zip(baseline.seeds, baseline.cuts, strict=True))
     rows = []
-    for places in _by_seed(measured):
-        ours = [measured.cuts[place] for place in places]
-        theirs = [partner.get(measured.seeds[place], baseline.cuts[0]) for place in places]
+    for seeds in _by_seed(paired):
+        ours = [ours_of.get(seed, measured.cuts[0]) for seed in seeds]
+        theirs = [theirs_of.get(seed, baseline.cuts[0]) for seed in seeds]
         parts: dict[str, tuple[NDArray[np.float64], NDArray[np.float64] | None]] = {}
         for language in ours[0]:
             mine, other = ([one[language] for one in side] for side in (ours, theirs))
@@ -163,11 +167,13 @@ def mined_effects(measured: MinedSystem, baseline: MinedSystem, table: MiningTab
         for language, summary in _over_languages(parts).items():
             rows.append(
                 Effect(
-                    **_cell(measured, table, places, language, summary, F1),
+                    **_cell(measured, table, seeds, language, summary, F1),
                     baseline=baseline.system,
                     low90=float(summary.low90[F1]),
                     high90=float(summary.high90[F1]),
-                    detectable=detectable(float(summary.error[F1])),
+                    detectable=detectable(
+                        float(summary.error[F1]), freedom=float(summary.freedom[F1])
+                    ),
                     p=None,
                     p_holm=None,
                     h=None,
@@ -176,12 +182,11 @@ def mined_effects(measured: MinedSystem, baseline: MinedSystem, table: MiningTab
     return rows
 
 
-def _by_seed(measured: MinedSystem) -> Iterator[list[int]]:
-    """The places of each seed alone, then of all together where there are several."""
-    places = list(range(len(measured.seeds)))
-    yield from ([place] for place in places)
-    if len(places) > 1:
-        yield places
+def _by_seed(seeds: tuple[int | None, ...]) -> Iterator[tuple[int | None, ...]]:
+    """Each seed alone, then all together where there are several."""
+    yield from ((seed,) for seed in seeds)
+    if len(seeds) > 1:
+        yield seeds
 
 
 def _values(one: Cut) -> tuple[float, float, float]:
@@ -215,14 +220,13 @@ def _over_languages(
 def _cell(
     measured: MinedSystem,
     table: MiningTable,
-    places: Sequence[int],
+    seeds: tuple[int | None, ...],
     language: str,
     summary: Summary,
     metric: int,
 ) -> dict[str, Any]:
     """What scores and effects share: the columns of a row."""
     gold = {name: one.score.gold for name, one in measured.cuts[0].items()}
-    seeds = [measured.seeds[place] for place in places]
     return {
         "system": measured.system,
         "seed": seeds[0] if len(seeds) == 1 else None,

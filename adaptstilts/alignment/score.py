@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptstilts.alignment.columns import Chosen, Column, Found, is_binary, tabulate
+from adaptstilts.alignment.columns import SHARES, Chosen, Column, Found, is_binary, tabulate
 from adaptstilts.alignment.protocol import Protocol
 from adaptstilts.metric.interval import wilson
 from adaptstilts.metric.significance import Discordance, cohens_h, detectable, holm, mcnemar
@@ -120,7 +120,7 @@ def effects(measured: Measured, baseline: Measured, table: Table) -> list[Effect
         tests = _sign_tests(one[0], columns, names) if len(one) == 1 else {}
         for cell, name, place, summary in _cells(measured, table, columns, seeds, summaries):
             p, adjusted = tests.get((name, place), (None, None))
-            is_share = columns[place].metric.startswith("accuracy")
+            is_share = columns[place].metric.startswith(SHARES)
             ours, theirs = (level[number][name][place] for level in levels)
             rows.append(
                 Effect(
@@ -128,7 +128,9 @@ def effects(measured: Measured, baseline: Measured, table: Table) -> list[Effect
                     baseline=baseline.system,
                     low90=float(summary.low90[place]),
                     high90=float(summary.high90[place]),
-                    detectable=detectable(float(summary.error[place])),
+                    detectable=detectable(
+                        float(summary.error[place]), freedom=float(summary.freedom[place])
+                    ),
                     p=p,
                     p_holm=adjusted,
                     h=cohens_h(min(ours, 1.0), min(theirs, 1.0)) if is_share else None,
@@ -214,7 +216,7 @@ def _sign_tests(
     return {
         (name, place): (float(p[row, place]), float(adjusted[row]))
         for place, column in enumerate(columns)
-        if column.metric.startswith(("accuracy", "xsim"))
+        if column.metric.startswith(SHARES)
         for adjusted in [holm(p[:, place])]
         for row, name in enumerate(names)
     }

@@ -22,6 +22,9 @@ MOST_TOLD = 5
 class Files:
     """Reads tables from files that the user names; every row has two sentences.
 
+    A file may be edited while a run is at work. Results are kept under the digest that `identity`
+    gave, so a file that has another by the time it is read is refused.
+
     Attributes:
         paths: Each table's file, by the table's name.
         name: Always `files`.
@@ -29,6 +32,7 @@ class Files:
 
     paths: Mapping[str, Path] = field(hash=False)
     name: str = "files"
+    _told: dict[Path, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def has(self, table: Table) -> bool:
         """Whether the table's file is there.
@@ -52,13 +56,19 @@ class Files:
     def identity(self, table: Table) -> str:
         """SHA-256 of the file's uncompressed bytes, and the columns that are read.
 
+        The digest is that of the first call, whatever happens to the file: a plan whose stages
+        take one file has one digest for it.
+
         Args:
             table: A table whose file is there.
 
         Raises:
             DataError: The file is missing or broken.
         """
-        return f"{rows_.sha256(self.paths[table.name])}:{','.join(table.columns)}"
+        path = self.paths[table.name]
+        if path not in self._told:
+            self._told[path] = rows_.sha256(path)
+        return f"{self._told[path]}:{','.join(table.columns)}"
 
     def count(self, table: Table) -> int:
         """Number of lines, without parsing them.
@@ -83,8 +93,9 @@ class Files:
             Its two columns and their provenance.
 
         Raises:
-            DataError: The file is missing, broken, of another kind, lacks a column, or has lines
-                that are no pair; names the first of them by their numbers.
+            DataError: The file is missing, broken, of another kind, lacks a column, has lines
+                that are no pair (names the first of them by their numbers), or is not what it was
+                when `identity` was asked.
         """
         path = self.paths[table.name]
         name = path.name.lower()
@@ -96,6 +107,11 @@ class Files:
             raise DataError(
                 f"{path}: pairs are read from {', '.join((*TSV, *JSONL))} files; convert it, or "
                 "give it the name of what it is."
+            )
+        if self._told.get(path, digest) != digest:
+            raise DataError(
+                f"{path} changed since the run began; what was read would be kept under the name "
+                "of what it held before. Leave the file alone meanwhile, and run again."
             )
         n = len(next(iter(columns.values())))
         return Rows(columns, Provenance(table.name, self.name, str(path), None, digest, n))

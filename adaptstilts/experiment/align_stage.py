@@ -25,12 +25,13 @@ from adaptstilts.alignment.spaces import retrieve_in
 from adaptstilts.alignment.store import pack, unpack
 from adaptstilts.base.load import Base
 from adaptstilts.composition.activate import active
-from adaptstilts.errors import MachineError
+from adaptstilts.errors import AdapterError, MachineError
 from adaptstilts.experiment.memory import peak_bytes, start_counting
 from adaptstilts.experiment.stage import Align, Update
 from adaptstilts.experiment.store import (
     Summary,
     finish,
+    is_finished,
     snapshot_folder,
     stage_folder,
     working_folder,
@@ -43,6 +44,8 @@ from adaptstilts.record.scores import AS_IS
 FOUND = "found.npz"
 GEOMETRY = "geometry.json"
 VECTORS = "vectors.npy"
+RESERVED_SHARE, RESERVED_BYTES = 0.05, 200_000_000
+"""What of a disk's free space scratch files leave free."""
 
 
 def align(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> None:
@@ -50,7 +53,10 @@ def align(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> No
 
     Systems that share their lower layers are handed in together, and what they share is computed
     once, or once for as many systems as the disk holds. The vectors lie in scratch files while a
-    stage lasts: all layers of XTREME's 36 languages take 6 GB with XLM-R Large.
+    stage lasts: all layers of XTREME's 36 languages take 6 GB with XLM-R Large. Nothing goes on
+    from them, so those of a run that was killed are removed first, and none outlives a failure.
+
+    A system that cannot be encoded does not keep the others from being finished.
 
     Args:
         stages: Of the same sentences and layers; what differs is the adapters.
@@ -59,18 +65,53 @@ def align(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> No
 
     Raises:
         AdapterError: An adapter does not fit the base, does nothing on it, or makes its states no
-            numbers.
+            numbers; names every system of which that is so, after all others are finished.
         MachineError: The disk is too small.
     """
     sentences = len(workbench.bitexts[stages[0].key].corpus.token_ids)
     size = 4 * len(stages[0].layers) * sentences * workbench.base.shape.width
+    _remove_scratch(stages)
     at_once = _fitting(working_folder("align", stages[0].key), size)
+    failures: list[str] = []
     for start in range(0, len(stages), at_once):
-        _align_together(stages[start : start + at_once], workbench, watcher)
+        failures += _align_group(stages[start : start + at_once], workbench, watcher)
+    if failures:
+        raise AdapterError("\n".join(failures))
+
+
+def _align_group(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> list[str]:
+    """Encodes systems together, or each alone where one of them fails; what was wrong with which.
+
+    The rest runs outside the `except`: the error holds the vectors, and so their place on disk.
+    """
+    try:
+        _align_together(stages, workbench, watcher)
+    except AdapterError as error:
+        if len(stages) == 1:
+            return [f"{stages[0].name}: {error}"]
+    else:
+        return []
+    watcher.noticed("one of several systems cannot be encoded; each is now encoded by itself")
+    return [failure for one in stages for failure in _align_group([one], workbench, watcher)]
+
+
+def _remove_scratch(stages: Sequence[Align]) -> None:
+    """Removes the vectors of encodings that are not finished."""
+    for stage in stages:
+        (working_folder("align", stage.key) / VECTORS).unlink(missing_ok=True)
 
 
 def _align_together(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> None:
     """What `align` does, for systems whose vectors the disk holds at once."""
+    try:
+        _encode_and_search(stages, workbench, watcher)
+    except BaseException:
+        _remove_scratch([one for one in stages if not is_finished("align", one.key)])
+        raise
+
+
+def _encode_and_search(stages: Sequence[Align], workbench: Workbench, watcher: Watcher) -> None:
+    """The work itself."""
     started = time.monotonic()
     base, inputs, layers = workbench.base, workbench.bitexts[stages[0].key], stages[0].layers
     sentences = inputs.corpus.token_ids
@@ -164,17 +205,20 @@ def _named(space: str, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any
 def _fitting(folder: Path, size: int) -> int:
     """How many systems' vectors the disk holds: a full disk would kill the process outright.
 
+    A part of what is free is left to the results and to whoever else writes there.
+
     Raises:
-        MachineError: Less than the `size` bytes of one are free.
+        MachineError: Less than the `size` bytes of one are free, or only the reserve is.
     """
     free = shutil.disk_usage(folder).free
-    if free < size:
+    reserve = int(free * RESERVED_SHARE) + RESERVED_BYTES
+    if free - reserve < size:
         raise MachineError(
             f"encoding needs {size / 1e9:.1f} GB of scratch space and {folder} has "
-            f"{free / 1e9:.1f} GB. Free some, set ADAPTSTILTS_CACHE to a larger disk, or ask for "
-            "fewer layers or languages"
+            f"{free / 1e9:.1f} GB free, of which {reserve / 1e9:.1f} GB are left to others. Free "
+            "some, set ADAPTSTILTS_CACHE to a larger disk, or ask for fewer layers or languages"
         )
-    return max(1, free // max(1, size))
+    return (free - reserve) // max(1, size)
 
 
 def read_found(stage: Align) -> list[Found]:

@@ -32,6 +32,8 @@ OUTCOMES = "outcomes.json"
 STATE = "state.safetensors"
 PROGRESS = "progress.json"
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
+# Controls whose dev score cannot tell a better checkpoint.
+KEEP_LAST = ("shuffled_labels", "english_contrastive")
 CURVE = ("step", "share", "loss", "dev_accuracy", "dev_loss")
 
 
@@ -168,10 +170,11 @@ def _train(stage: Train, workbench: Workbench, watcher: Watcher, partial: Path) 
 def _chosen(stage: Train, points: list[dict[str, Any]]) -> dict[str, Any]:
     """The evaluation whose snapshot is kept: the best on the dev rows, the earliest of equals.
 
-    With shuffled labels it is the last one: there is nothing to be better at, and a choice among
-    scores at chance would only lift them above it.
+    Two controls keep the last one. With shuffled labels there is nothing to be better at, and a
+    choice among scores at chance would only lift them above it. Contrastive training finds nearly
+    every copy from the start, so that the earliest of equals would be hardly trained.
     """
-    if stage.control == "shuffled_labels":
+    if stage.control in KEEP_LAST:
         return points[-1]
     return max(points, key=lambda point: (point["dev_accuracy"], -point["step"]))
 

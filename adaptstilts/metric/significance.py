@@ -99,26 +99,53 @@ def cohens_h(share: float, baseline: float) -> float:
     return 2 * math.asin(math.sqrt(share)) - 2 * math.asin(math.sqrt(baseline))
 
 
-def detectable(standard_error: float, *, level: float = 0.05, power: float = 0.8) -> float:
+def detectable(
+    standard_error: float,
+    *,
+    freedom: float = math.inf,
+    level: float = 0.05,
+    power: float = 0.8,
+) -> float:
     """The smallest true effect that a two-sided test of this level finds with this power.
+
+    With few seeds the standard error is itself estimated, so the test is Student's and the number
+    of standard errors by which the effect is missed follows the noncentral t distribution. With
+    two degrees of freedom (three seeds and little else that varies) 5.7 standard errors are
+    needed, where the normal test needs 2.8; the sum of the two t quantiles, an approximation,
+    would say 5.4. At 5 % and 80 % the effect always lies beyond the half-width of the interval.
 
     Args:
         standard_error: Of the effect, in the effect's unit.
+        freedom: Degrees of freedom of the standard error, as `summary.combine` gives them; inf
+            where the test is the normal one.
         level: The test's level.
         power: The chance to find the effect.
 
     Returns:
-        The effect, in the same unit: z(1 − level / 2) + z(power) standard errors.
+        The effect, in the same unit: as many standard errors as make a noncentral t variable
+        exceed t(1 − level / 2) with the chance `power`; z(1 − level / 2) + z(power) of them where
+        `freedom` is inf. To be significant in the wrong direction does not count as finding it.
+        Not a number where the standard error is not.
 
     Raises:
-        ValueError: The level or the power is not between 0 and 1.
+        ValueError: The level or the power is not between 0 and 1, or the freedom not above 0.
 
-    Source: Bloom 1995, "Minimum detectable effects".
+    Source: Bloom 1995, "Minimum detectable effects"; Cohen 1988, section 12.8, for the power of
+    the t test by the noncentral distribution.
     """
     if not (0 < level < 1 and 0 < power < 1):
         raise ValueError(f"level and power lie between 0 and 1; got {level} and {power}")
-    normal = NormalDist()
-    return (normal.inv_cdf(1 - level / 2) + normal.inv_cdf(power)) * standard_error
+    if math.isnan(standard_error):
+        return math.nan
+    if not freedom > 0:
+        raise ValueError(f"degrees of freedom must be above 0; got {freedom}")
+    if math.isinf(freedom):
+        normal = NormalDist()
+        units = normal.inv_cdf(1 - level / 2) + normal.inv_cdf(power)
+    else:
+        bound = special.stdtrit(freedom, 1 - level / 2)
+        units = float(special.nctdtrinc(freedom, 1 - power, bound))
+    return units * standard_error
 
 
 class Equivalence(NamedTuple):

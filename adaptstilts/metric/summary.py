@@ -28,6 +28,8 @@ class Summary(NamedTuple):
         low90: Lower end of the 90 % interval, as `significance.equivalence` takes it.
         high90: Upper end of it.
         error: Standard error, as `significance.detectable` takes it.
+        freedom: Its degrees of freedom, likewise; inf for one seed, whose interval is no
+            Student's.
     """
 
     value: NDArray[np.float64]
@@ -36,6 +38,7 @@ class Summary(NamedTuple):
     low90: NDArray[np.float64]
     high90: NDArray[np.float64]
     error: NDArray[np.float64]
+    freedom: NDArray[np.float64]
 
 
 MACRO, MICRO = "macro", "micro"
@@ -134,11 +137,12 @@ def combine(values: NDArray[np.float64], statistics: NDArray[np.float64] | None)
     value = values.mean(axis=0)
     if statistics is None:
         unknown = np.full_like(value, np.nan)
-        return Summary(value, *([unknown] * 5))
+        return Summary(value, *([unknown] * 6))
     of_items = statistics.var(axis=0, ddof=1)
     if len(values) == 1:
         low, low90, high90, high = np.quantile(statistics, [0.025, 0.05, 0.95, 0.975], axis=0)
-        return Summary(value, low, high, low90, high90, np.sqrt(of_items))
+        normal = np.full_like(value, np.inf)
+        return Summary(value, low, high, low90, high90, np.sqrt(of_items), normal)
     of_seeds = values.var(axis=0, ddof=1) / len(values)
     variance = of_items + of_seeds
     # No difference between the seeds: the items alone decide, with any number of freedoms.
@@ -146,7 +150,8 @@ def combine(values: NDArray[np.float64], statistics: NDArray[np.float64] | None)
     freedom = np.minimum((len(values) - 1) * ratio, 1e9)
     error = np.sqrt(variance)
     half, half90 = (special.stdtrit(freedom, share) * error for share in (0.975, 0.95))
-    return Summary(value, value - half, value + half, value - half90, value + half90, error)
+    ends = (value - half, value + half, value - half90, value + half90)
+    return Summary(value, *ends, error, freedom)
 
 
 def _checked_seeds(

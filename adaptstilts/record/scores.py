@@ -106,11 +106,12 @@ class Effect:
         baseline: Name of the system that it is compared with.
         low90: Lower end of the 90 % interval, which two one-sided tests of equivalence read.
         high90: Upper end of it.
-        detectable: The smallest true difference that a test at 5 % finds with a power of 80 %.
+        detectable: The smallest true difference that a test at 5 % finds with a power of 80 %; over
+            several seeds that of the t test behind the interval.
         p: Exact sign test of the items that differ (McNemar's test where items are right or
             wrong); one language and one seed only, else None.
         p_holm: `p` adjusted, by Holm, for the languages of the row's measurement.
-        h: Cohen's h, for accuracies; None for other metrics.
+        h: Cohen's h, for accuracies and rates of errors, which are shares; None for other metrics.
     """
 
     system: str

@@ -106,7 +106,9 @@ def controls(run: Run) -> str:
     """Over the table of a system and its controls."""
     return (
         f"{capitalized(measured_as(run))}. Differences in points with 95 % intervals, each for "
-        "itself; on the same sentences and, where both have several, on the same seeds."
+        "itself; on the same sentences and, where both have several, on the same seeds. The "
+        "studied adapter stands at the checkpoint that its dev rows chose; shuffled_labels and "
+        "english_contrastive stand at their last step, so training may have gone further there."
     )
 
 

@@ -38,20 +38,23 @@ class Kind:
 KINDS = {
     "random": Kind(
         "a random adapter of the same norm",
-        "an update of the same norm in every module, in random directions: any change of that size",
+        "an update of the same Frobenius norm in every module, in random directions: any change of "
+        "that size; its spectral norm is usually smaller, since no direction stands out",
     ),
     "shuffled_labels": Kind(
         "training on shuffled labels",
-        "the same text and steps with the labels permuted: training as such, without the task",
+        "the same text and steps with the labels permuted: training as such, without the task; as "
+        "it stands at its last step",
     ),
     "english_mlm": Kind(
         "English masked-LM training",
-        "the same English text without labels: more English, without the task",
+        "the same English text without labels: more English, without the task; at the checkpoint "
+        "that the dev rows chose",
     ),
     "english_contrastive": Kind(
         "English contrastive training",
         "positive control: training that is meant to move sentence vectors; where it moves "
-        "nothing, this measurement may see nothing",
+        "nothing, this measurement may see nothing; as it stands at its last step",
         is_positive=True,
     ),
     "scale": Kind(

@@ -116,6 +116,26 @@ def test_a_seed_meets_its_own_seed_of_the_baseline() -> None:
         assert (row.value, row.low, row.high) == (0, 0, 0)
 
 
+def test_a_detectable_effect_of_few_seeds_is_larger_than_their_interval() -> None:
+    for row in mined_effects(system("sst2", 1, 2), system("base", None), TABLE):
+        assert row.detectable > (row.high - row.low) / 2 * (1.2 if row.seed is None else 1.0)
+
+
+def test_a_system_without_seeds_meets_every_seed_of_a_trained_baseline() -> None:
+    trained, base = system("sst2", 1, 2), system("base", None)
+    forth = {(row.language, row.seed): row for row in mined_effects(trained, base, TABLE)}
+    back = mined_effects(base, trained, TABLE)
+    assert {row.seed for row in back} == {1, 2, None}
+    assert len(back) == len(forth)
+    for row in back:
+        other = forth[row.language, row.seed]
+        assert (row.system, row.baseline) == ("base", "sst2")
+        assert (row.seeds, row.n) == (other.seeds, other.n)
+        assert row.value == pytest.approx(-other.value)
+        # Groups of pairs are numbered in the order of the systems, so that the draws are others.
+        assert (row.low, row.high) == pytest.approx((-other.high, -other.low), abs=0.03)
+
+
 def test_a_threshold_from_elsewhere_is_kept_and_named() -> None:
     threshold = Threshold(1.5, "bucc2018/zh-en/dev")
     found = cut(candidates(3, "zh"), gold("zh"), name="bucc2018/zh-en/test", threshold=threshold)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,28 @@ def test_what_is_there_and_what_decides_its_content(tmp_path: Path) -> None:
     assert gone.where(table()) == f"no file {tmp_path / 'gone.tsv'}"
     assert not Files({}).has(table())
     assert "names no file" in Files({}).where(table())
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.tsv.gz", "a.jsonl", "a.jsonl.gz"])
+def test_a_file_that_changes_after_its_identity_was_given_is_refused(
+    name: str, tmp_path: Path
+) -> None:
+    content, other = (
+        (tsv(*PAIRS), tsv(*PAIRS[:2])) if ".tsv" in name else (jsonl(*OBJECTS), jsonl(*OBJECTS[:2]))
+    )
+    path = write(tmp_path, name, content)
+    files = Files({"mine/de-en": path})
+    told = files.identity(table())
+    assert told.split(":")[0] == files.read(table()).provenance.sha256
+    write(tmp_path, name, other)
+    assert files.identity(table()) == told
+    for _ in range(2):
+        with pytest.raises(DataError, match=rf"{re.escape(name)} changed since .*run again"):
+            files.read(table())
+    # The next plan has sources of its own and takes the file as it is by then.
+    later = Files({"mine/de-en": path})
+    assert later.identity(table()) != told
+    assert later.read(table()).provenance.sha256 == later.identity(table()).split(":")[0]
+    # The same bytes, written anew, are no change.
+    write(tmp_path, name, content)
+    assert len(files.read(table())) == len(PAIRS)

@@ -18,6 +18,8 @@ from adaptstilts.experiment.execute import execute
 from adaptstilts.experiment.plan import Plan, plan
 from adaptstilts.experiment.stage import Train
 from adaptstilts.experiment.store import Summary, read_summary, snapshot_folder, stage_folder
+from adaptstilts.experiment.train_stage import _chosen
+from adaptstilts.recipe.adapter import ControlKind
 from adaptstilts.report import number
 from adaptstilts.report.controls import contrasts
 from adaptstilts.report.headline import findings
@@ -147,9 +149,25 @@ def test_the_record_says_what_each_control_is_and_scores(run: Run) -> None:
     for name in ("shuffled", "mlm", "contrastive"):
         assert found[name].steps == found["sst2"].steps == 6
         assert len(found[name].curve) == 2
-    assert found["shuffled"].chosen_step == 6
+    assert found["shuffled"].chosen_step == found["contrastive"].chosen_step == 6
     assert all(point.dev_loss is not None for point in found["mlm"].curve)
     assert found["mlm"].head_parameters == found["contrastive"].head_parameters == 0
+
+
+@pytest.mark.parametrize(
+    ("control", "step"),
+    [(None, 2), ("english_mlm", 2), ("shuffled_labels", 6), ("english_contrastive", 6)],
+)
+def test_controls_whose_dev_score_says_nothing_keep_the_last_checkpoint(
+    control: ControlKind | None, step: int
+) -> None:
+    points = [
+        {"step": 2, "dev_accuracy": 1.0},
+        {"step": 4, "dev_accuracy": 1.0},
+        {"step": 6, "dev_accuracy": 0.9},
+    ]
+    stage = replace(trainings(plan(CONTROLS))["shuffled"], control=control)
+    assert _chosen(stage, points)["step"] == step
 
 
 def test_trained_controls_keep_snapshots_and_only_task_heads(folder: Path, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -98,6 +99,36 @@ def test_a_detectable_effect_is_detected_as_often_as_promised() -> None:
     assert (np.abs(draws) > 1.959964 * error).mean() == pytest.approx(0.8, abs=0.01)
     with pytest.raises(ValueError, match="between 0 and 1"):
         detectable(error, power=1.0)
+
+
+@given(st.floats(1, 1e9), st.floats(1e-6, 10))
+def test_a_detectable_effect_is_never_within_the_interval(freedom: float, error: float) -> None:
+    found = detectable(error, freedom=freedom)
+    half = stats.t.ppf(0.975, freedom) * error
+    assert found > half
+    # scipy.stats' noncentral t is another implementation than the one that is inverted.
+    if freedom < 1000:
+        power = stats.nct.sf(half / error, freedom, found / error)
+        assert power == pytest.approx(0.8, abs=1e-4)
+
+
+def test_fewer_seeds_see_less_and_many_as_much_as_the_normal_test() -> None:
+    found = [detectable(1.0, freedom=freedom) for freedom in (1, 2, 5, 30, 1e4, 1e6, 1e9, math.inf)]
+    assert all(more >= less for more, less in itertools.pairwise(found))
+    assert found[-2] == pytest.approx(found[-1], rel=1e-5)
+    assert found[-1] == detectable(1.0) == pytest.approx(2.8016, rel=1e-4)
+    assert math.isnan(detectable(math.nan, freedom=math.nan))
+    with pytest.raises(ValueError, match="above 0"):
+        detectable(1.0, freedom=0.0)
+
+
+def test_three_seeds_find_their_detectable_effect_as_often_as_promised() -> None:
+    # All that varies is the seed, so that the mean of three has two degrees of freedom.
+    effect = detectable(0.7 / math.sqrt(3), freedom=2)
+    draws = np.random.default_rng(1).normal(effect, 0.7, (20_000, 3))
+    assert (stats.ttest_1samp(draws, 0.0, axis=1).pvalue < 0.05).mean() == pytest.approx(
+        0.8, abs=0.01
+    )
 
 
 def test_equivalence_is_rarely_claimed_at_the_margin_and_often_at_nothing() -> None:

@@ -58,6 +58,7 @@ def test_one_seed_equals_a_bootstrap_that_copies_items(sizes: list[int], pool: i
     means = [array.mean(axis=0) for array in hits]
     assert found[MACRO].value == pytest.approx(np.mean(means, axis=0))
     assert found[MICRO].value == pytest.approx(np.concatenate(hits).mean(axis=0))
+    assert np.isposinf(found[MACRO].freedom).all()
     assert_percentiles(found[MACRO], copied(hits, clusters, 150, 3, list(range(len(sizes)))))
     assert_percentiles(found[MICRO], copied(hits, clusters, 150, 3, None))
     for name, places in groups.items():
@@ -78,6 +79,7 @@ def test_several_seeds_join_the_variance_of_sentences_and_of_seeds() -> None:
         one = found[name]
         assert one.value == pytest.approx(values.mean(axis=0))
         assert one.error == pytest.approx(error)
+        assert one.freedom == pytest.approx(freedom)
         for confidence, low, high in ((0.95, one.low, one.high), (0.9, one.low90, one.high90)):
             theirs = stats.t.interval(confidence, freedom, values.mean(axis=0), error)
             assert low == pytest.approx(theirs[0])

@@ -9,8 +9,9 @@ from full_sample import CONTROLS
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from adaptstilts.experiment.train_stage import KEEP_LAST
 from adaptstilts.record.scores import Effect
-from adaptstilts.report import controls, roles
+from adaptstilts.report import caption, controls, roles
 from adaptstilts.report.controls import contrasts, relate
 from adaptstilts.report.headline import headline_sentences, numbers
 from adaptstilts.report.load import Run, read_run
@@ -107,6 +108,18 @@ def test_the_verdict_needs_both_ends_within_the_margin(
 @pytest.mark.parametrize(("value", "word"), [(0.03, "degrades"), (-0.03, "enhances")])
 def test_of_an_error_rate_less_is_better(value: float, word: str) -> None:
     assert judge(effect(value, metric="xsim_error"), None).word == word
+
+
+def test_the_table_says_at_which_step_each_stands_and_which_norm_is_equal(full_run: Run) -> None:
+    last = {name for name, kind in controls.KINDS.items() if "last step" in kind.what}
+    assert last == set(KEEP_LAST)
+    assert "the checkpoint that the dev rows chose" in controls.KINDS["english_mlm"].what
+    assert "Frobenius" in controls.KINDS["random"].what
+    assert "spectral norm" in controls.KINDS["random"].what
+    said = caption.controls(full_run)
+    assert "stands at the checkpoint that its dev rows chose" in said
+    for name in KEEP_LAST:
+        assert name in said
 
 
 def test_the_recipe_tells_controls(full_run: Run) -> None:
