@@ -207,7 +207,7 @@ def test_ends_are_in_order_and_layers_do_not_touch_each_other(
             assert (one.low90 <= one.high90).all()
             assert (one.high90 <= one.high).all()
         for ours, theirs in zip(one, second[name], strict=True):
-            assert ours[1:2] == pytest.approx(theirs, abs=1e-6, nan_ok=True)
+            assert ours[1:2] == pytest.approx(theirs, rel=1e-6, abs=1e-6, nan_ok=True)
 
 
 @settings(deadline=None, max_examples=30)
