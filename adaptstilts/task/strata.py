@@ -123,15 +123,16 @@ def size_class(code: str) -> str | None:
 
 
 def strata(languages: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Groups of some languages by script, family and size of pretraining text.
+    """Groups of some languages by script, family, pretraining text, and whether there was any.
 
     Args:
         languages: Codes as in `languages.LANGUAGES`; repeats are passed over.
 
     Returns:
         Members by name (`script=Latn`, `family=Germanic`, `size=10 to 50 GiB`), scripts first, then
-        families, then sizes from the smallest; `size=not in pretraining` where XLM-R has not seen
-        them. Groups of one language, or of all, are left out: they say nothing new.
+        families, then sizes from the smallest (`size=not in pretraining` where XLM-R has not seen
+        them), then `pretraining=seen` for those that it has. Groups of one language, or of all, are
+        left out: they say nothing new.
 
     Raises:
         ValueError: A code is not of that table.
@@ -147,6 +148,8 @@ def strata(languages: Iterable[str]) -> dict[str, tuple[str, ...]]:
             {code: size_class(code) or unseen for code in codes},
             [*(name for _, name in _SIZE_CLASSES), unseen],
         ),
+        # What it has not seen is a group of the sizes already.
+        ("pretraining", {code: "seen" if seen_by_xlmr(code) else "" for code in codes}, ["seen"]),
     ):
         for value in order or sorted(set(of_code.values())):
             found[f"{kind}={value}"] = [code for code in codes if of_code[code] == value]

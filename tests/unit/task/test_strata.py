@@ -48,6 +48,7 @@ def test_groups_of_xtreme() -> None:
     assert "size=under 1 GiB" not in found
     kinds = [name.split("=")[0] for name in found]
     assert kinds == sorted(kinds, key=["script", "family", "size"].index)
+    assert "pretraining=seen" not in found, "XLM-R has seen them all"
 
 
 @given(st.lists(st.sampled_from(sorted(LANGUAGES)), max_size=30))
@@ -57,7 +58,7 @@ def test_groups_are_parts_of_what_was_given(codes: list[str]) -> None:
     for group in found.values():
         assert 2 <= len(group) < len(distinct)
         assert list(group) == [code for code in distinct if code in group]
-    for kind in ("script", "family", "size"):
+    for kind in ("script", "family", "size", "pretraining"):
         members = [c for name, group in found.items() if name.startswith(kind) for c in group]
         assert len(members) == len(set(members)), "a language is in one group of a kind"
     for name, group in found.items():
@@ -68,7 +69,7 @@ def test_groups_are_parts_of_what_was_given(codes: list[str]) -> None:
 def test_languages_that_xlmr_has_not_seen_are_a_group() -> None:
     found = strata(["de", "fr", "kab", "war"])
     assert found["size=not in pretraining"] == ("kab", "war")
-    assert found["size=over 50 GiB"] == ("de", "fr")
+    assert found["size=over 50 GiB"] == found["pretraining=seen"] == ("de", "fr")
     assert "script=Latn" not in found  # all of them
 
 
