@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -88,6 +89,7 @@ def encode_systems(
     done = 0
     lengths = [len(ids) for ids in token_ids]
     budget = TOKENS_PER_BATCH[base.device.type]
+    shared = min(shared, max(layers))  # nothing above the deepest that is asked for is run
     below = [layer for layer in layers if layer <= shared]
     above = [layer for layer in layers if layer > shared]
     for batch in length_sorted(lengths, tokens_per_batch=budget):
@@ -105,16 +107,13 @@ def encode_systems(
                     pooled = pooled_states(base.model, input_ids, mask, layers, pooling=pooling)
                 _keep(system.vectors, layers, batch, pooled)
         else:
-            low = (
-                pooled_states(base.model, input_ids, mask, below, pooling=pooling)
-                if below
-                else None
+            state, low = state_after(
+                base.model, input_ids, mask, shared, layers=below, pooling=pooling
             )
-            state = state_after(base.model, input_ids, mask, shared) if above else None
             for system in systems:
-                if low is not None:
-                    _keep(system.vectors[: len(below)], below, batch, low)
-                if state is not None:
+                if low:
+                    _keep(system.vectors[: len(below)], below, batch, torch.stack(low))
+                if above:
                     with system.active():
                         high = pooled_states_from(
                             base.model,

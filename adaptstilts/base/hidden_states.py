@@ -83,25 +83,38 @@ def pooled_states(
     with first_layers(model, max(layers)), torch.no_grad():
         modules = [model.embeddings, *model.encoder.layer]
         wanted = {layer: modules[layer] for layer in layers}
-        pooled = _pooled(model, input_ids, mask, wanted, pooling)
+        pooled, _ = _pooled(model, input_ids, mask, wanted, pooling)
     return torch.stack([pooled[layer] for layer in layers])
 
 
-def state_after(model: XLMRobertaModel, input_ids: Tensor, mask: Tensor, count: int) -> Tensor:
-    """`hidden_states[count]` of every token, for `pooled_states_from`.
+def state_after(
+    model: XLMRobertaModel,
+    input_ids: Tensor,
+    mask: Tensor,
+    count: int,
+    *,
+    layers: Sequence[int] = (),
+    pooling: Pooling = "mean",
+) -> tuple[Tensor, list[Tensor]]:
+    """`hidden_states[count]` of every token, for `pooled_states_from`, and what lies below it.
 
     Args:
         model: As `pooled_states`.
         input_ids: Shape [batch, length].
         mask: Attention mask, shape [batch, length].
         count: How many layers are run.
+        layers: Indices into `hidden_states`, up to `count`, that are pooled on the way.
+        pooling: As `pooled_states`.
 
     Returns:
-        Shape [batch, length, width].
+        The state, shape [batch, length, width], and for each of `layers` what `pooled_states`
+        gives, float32, shape [batch, width].
     """
     with first_layers(model, count), torch.no_grad():
-        found: Tensor = model(input_ids=input_ids, attention_mask=mask).last_hidden_state
-    return found
+        modules = [model.embeddings, *model.encoder.layer]
+        wanted = {layer: modules[layer] for layer in layers}
+        pooled, state = _pooled(model, input_ids, mask, wanted, pooling)
+    return state, [pooled[layer] for layer in layers]
 
 
 def pooled_states_from(
@@ -123,7 +136,7 @@ def pooled_states_from(
         input_ids: Shape [batch, length].
         mask: Attention mask, shape [batch, length].
         layers: Indices into `hidden_states`, all of them above `count`.
-        state: `state_after(…, count)`.
+        state: The first of `state_after(…, count)`.
         count: How many layers have been run.
         pooling: As `pooled_states`.
 
@@ -137,7 +150,7 @@ def pooled_states_from(
     try:
         with torch.no_grad():
             wanted = {layer: upper[layer - count - 1] for layer in layers}
-            pooled = _pooled(model, input_ids, mask, wanted, pooling)
+            pooled, _ = _pooled(model, input_ids, mask, wanted, pooling)
     finally:
         model.encoder.layer = whole
         replaced.remove()
@@ -150,8 +163,8 @@ def _pooled(
     mask: Tensor,
     wanted: Mapping[int, nn.Module],
     pooling: Pooling,
-) -> dict[int, Tensor]:
-    """Runs the model and pools what some of its modules give."""
+) -> tuple[dict[int, Tensor], Tensor]:
+    """Runs the model and pools what some of its modules give; that, and the last layer's states."""
     pool = {"mean": mean_pool, "cls": cls_pool}[pooling]
     pooled: dict[int, Tensor] = {}
 
@@ -163,8 +176,8 @@ def _pooled(
 
     handles = [module.register_forward_hook(keep(layer)) for layer, module in wanted.items()]
     try:
-        model(input_ids=input_ids, attention_mask=mask)
+        last: Tensor = model(input_ids=input_ids, attention_mask=mask).last_hidden_state
     finally:
         for handle in handles:
             handle.remove()
-    return pooled
+    return pooled, last

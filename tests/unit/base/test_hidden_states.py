@@ -107,7 +107,9 @@ def test_going_on_from_a_state_is_bit_equal(
         if with_adapter:
             add_adapter(base, name, layers=range(count + 1, 4), targets=EVERY_TARGET, seed=count)
         weights = {name: 1.0} if with_adapter else {}
-        state = state_after(base.model, input_ids, mask, count)
+        below = list(range(count + 1))
+        state, pooled = state_after(base.model, input_ids, mask, count, layers=below)
+        assert torch.equal(torch.stack(pooled), pooled_states(base.model, input_ids, mask, below))
         above = list(range(count + 1, 4))
         with active(base.model, weights):
             whole = pooled_states(base.model, input_ids, mask, above, pooling=pooling)
@@ -128,13 +130,13 @@ def test_a_state_is_transformers_own() -> None:
             input_ids=input_ids, attention_mask=mask, output_hidden_states=True
         ).hidden_states
     for count, expected in enumerate(hidden):
-        assert torch.equal(state_after(base.model, input_ids, mask, count), expected)
+        assert torch.equal(state_after(base.model, input_ids, mask, count)[0], expected)
 
 
 def test_layers_below_the_state_do_not_run_again() -> None:
     base = tiny_base()
     input_ids, mask = padded(TEXTS)
-    state = state_after(base.model, input_ids, mask, 1)
+    state, _ = state_after(base.model, input_ids, mask, 1)
     ran: list[int] = []
     for index, layer in enumerate(base.model.encoder.layer):
         layer.register_forward_hook(lambda *_, index=index: ran.append(index))
@@ -146,7 +148,7 @@ def test_model_is_whole_again_after_going_on() -> None:
     base = tiny_base()
     whole, before = base.model.encoder.layer, states(base, TEXTS)
     input_ids, mask = padded(TEXTS)
-    state = state_after(base.model, input_ids, mask, 1)
+    state, _ = state_after(base.model, input_ids, mask, 1)
     pooled_states_from(base.model, input_ids, mask, [2, 3], state=state, count=1)
     with pytest.raises(KeyError):
         pooled_states_from(
